@@ -1,0 +1,30 @@
+"""Array in, array out: the loops behind convolution, pooling, products and the larger element-wise functions.
+
+Nothing here knows of Tensor or of gradients; a second device would be a second set of these functions.
+"""
+
+from .conv import Geometry, conv2d, conv2d_input, conv2d_weight
+from .elementwise import erf, relu, where_positive
+from .matmul import matmul
+from .pool import Windows, average_windows, max_windows, spread_average, spread_windows, take_windows
+from .threads import get_num_threads, parallel_for, set_num_threads
+
+__all__ = [
+    "Geometry",
+    "Windows",
+    "average_windows",
+    "conv2d",
+    "conv2d_input",
+    "conv2d_weight",
+    "erf",
+    "get_num_threads",
+    "matmul",
+    "max_windows",
+    "parallel_for",
+    "relu",
+    "set_num_threads",
+    "spread_average",
+    "spread_windows",
+    "take_windows",
+    "where_positive",
+]

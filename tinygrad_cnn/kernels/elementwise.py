@@ -1,0 +1,100 @@
+"""Element-wise functions that NumPy has not, or has slowly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .threads import parallel_for
+
+PIECE = 1 << 15  # elements: a float32 piece of input, output and scratch stays in a core's own cache
+
+
+def _by_pieces(work: Callable[..., None], out: np.ndarray, *arrays: np.ndarray) -> np.ndarray:
+    """work(out_piece, *array_pieces) over flat pieces of C-ordered arrays of one shape."""
+    flats = [a.reshape(-1) for a in (out, *arrays)]
+    size = PIECE * max(1, out.size // (PIECE * 64))  # at most 64 pieces or so: a hand-over costs microseconds
+
+    def piece(i: int) -> None:
+        for start in range(i * size, min((i + 1) * size, out.size), PIECE):
+            stop = min(start + PIECE, (i + 1) * size, out.size)
+            work(*(flat[start:stop] for flat in flats))
+
+    parallel_for(piece, -(-out.size // size))
+    return out
+
+
+def relu(x: Any) -> np.ndarray:
+    """max(x, 0).
+
+    Against an array of zeros: NumPy's loop for maximum with a scalar is not vectorised and takes 3.5 times
+    as long.
+    """
+    x = np.ascontiguousarray(x)
+    zeros = np.zeros(min(x.size, PIECE), x.dtype)
+    return _by_pieces(lambda out, x: np.maximum(x, zeros[: x.size], out=out), np.empty_like(x), x)
+
+
+INTEGER_OF_SIZE = {2: np.int16, 4: np.int32, 8: np.int64}
+
+
+def where_positive(a: Any, b: Any) -> np.ndarray:
+    """a where b > 0, else exactly 0, also where a is infinite or NaN. Shapes must agree.
+
+    The bits of a are masked, which takes a sixth of np.where's time and, unlike a product with the mask, makes no NaN of inf * 0.
+    """
+    a, b = np.ascontiguousarray(a), np.ascontiguousarray(b)
+    bits = INTEGER_OF_SIZE[a.dtype.itemsize]
+
+    def mask(out: np.ndarray, a: np.ndarray, b: np.ndarray) -> None:
+        keep = np.greater(b, 0).astype(bits)
+        np.negative(keep, out=keep)  # all ones, or all zeros
+        np.bitwise_and(a.view(bits), keep, out=out.view(bits))
+
+    return _by_pieces(mask, np.empty_like(a), a, b)
+
+
+# erf(x) / x as a polynomial in 2x**2 - 1 for |x| < 1, and exp(x**2) * erfc(x) as one in a fraction of |x| that
+# maps [1, 6] to [-1, 1] (the map of Shepherd & Laframboise, "Chebyshev approximation of (1+2x)exp(x^2)erfc(x)",
+# 1981). Both interpolate 40-digit values at Chebyshev nodes; the relative error is below 4e-16. From 6 on,
+# erf is 1.
+NEAR = (
+    0.965468738669867308, -0.140536089022717119, 0.0198524966889837074, -0.0022854855611441132,
+    0.000217517156041599315, -1.75371694411248655e-05, 1.22338273835989686e-06, -7.51156928659172683e-08,
+    4.11580058320814911e-09, -2.03522840581576898e-10, 9.16761959686580632e-12, -3.80788240631949552e-13,
+    1.45438870794651157e-14,
+)  # fmt: skip
+FAR = (
+    0.207983291333428862, -0.15436117429436918, 0.0496984454033947972, -0.0127131476956918848,
+    0.0024793146970723633, -0.000331602960579996068, 1.95635833091259893e-05, 2.42555749077154074e-06,
+    -5.54127748709355727e-07, -4.52675437119706585e-09, 1.13402773016791471e-08, -2.63727426891889869e-10,
+    -2.58127738168491133e-10, 5.96477030370949639e-12, 6.74911491171101786e-12, 4.17576304715787937e-14,
+    -1.86879345351831384e-13, -8.76510585525254686e-15, 4.4413895989218552e-15,
+)  # fmt: skip
+
+
+def _polynomial(coefficients: tuple[float, ...], u: np.ndarray) -> np.ndarray:
+    total = np.full_like(u, coefficients[-1])
+    for c in reversed(coefficients[:-1]):
+        total *= u
+        total += c
+    return total
+
+
+def erf(x: Any) -> np.ndarray:
+    """The error function, within 4e-16 of its value; worked out in float64."""
+    x = np.ascontiguousarray(x)
+    out = np.empty(x.shape, x.dtype if x.dtype.kind == "f" else np.float64)
+
+    def piece(out: np.ndarray, x: np.ndarray) -> None:
+        x = x.astype(np.float64, copy=False)
+        size = np.minimum(np.abs(x), 6)
+        near = np.minimum(size, 1)
+        far = (size - 3) / (size + 3)
+        tail = np.exp(-size * size) * _polynomial(FAR, (far + 1 / 12) * 2.4)
+        out[...] = np.where(size < 1, near * _polynomial(NEAR, 2 * near * near - 1), 1 - tail)
+        np.copysign(out, x, out=out)
+
+    return _by_pieces(piece, out, x)

@@ -1,0 +1,42 @@
+"""Matrix products, cut into bands that threads share."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .threads import hold_blas_to_one_thread, parallel_for
+
+WORTH_SHARING = 1 << 20  # multiply-adds; below, handing a product to another thread costs more than it saves
+BANDS = 8
+
+
+def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """a @ b. (..., M, K) @ (..., K, N) -> (..., M, N), batch axes broadcast."""
+    rows, inner, columns = a.shape[-2], a.shape[-1], b.shape[-1]
+    if a.dtype != b.dtype:
+        dtype = np.result_type(a, b)
+        a, b = a.astype(dtype, copy=False), b.astype(dtype, copy=False)
+    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    if rows * inner * columns * int(np.prod(batch)) < WORTH_SHARING or a.dtype.kind != "f":
+        hold_blas_to_one_thread()  # also here: the same product must give the same bits
+        return np.matmul(a, b)
+    out = np.empty((*batch, rows, columns), a.dtype)
+    if batch:
+        lefts = np.broadcast_to(a, (*batch, rows, inner)).reshape(-1, rows, inner)
+        rights = np.broadcast_to(b, (*batch, inner, columns)).reshape(-1, inner, columns)
+        outs = out.reshape(-1, rows, columns)
+        parallel_for(lambda i: np.matmul(lefts[i], rights[i], out=outs[i]), len(outs))
+        return out
+    # Cut the longer side of the result, at places that depend on the shape alone.
+    by_rows = rows >= columns
+    size = -(-max(rows, columns) // BANDS)
+
+    def band(i: int) -> None:
+        part = slice(i * size, (i + 1) * size)
+        if by_rows:
+            np.matmul(a[part], b, out=out[part])
+        else:
+            np.matmul(a, b[:, part], out=out[:, part])
+
+    parallel_for(band, -(-max(rows, columns) // size))
+    return out

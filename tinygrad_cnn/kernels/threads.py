@@ -1,0 +1,138 @@
+"""Threads: work cut into numbered pieces, which a few threads take one after another.
+
+How work is cut never depends on how many threads there are, so results are the same bits on any number.
+NumPy lets go of the interpreter lock inside products, element-wise functions and copies. BLAS is held to one
+thread from the first parallel call on, for our threads and its own would multiply.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import queue
+import threading
+from collections.abc import Callable, Iterator
+
+Work = Callable[[int], None]
+
+
+def _usable_cpus() -> int:
+    """CPUs that this process may use: its affinity, and its control group's quota."""
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        with open("/sys/fs/cgroup/cpu.max") as file:
+            quota, period = file.read().split()
+        if quota != "max":
+            cpus = min(cpus, max(1, int(quota) // int(period)))
+    except (OSError, ValueError):
+        pass  # no such limit here
+    return cpus
+
+
+class _Job:
+    """Numbered pieces of work, handed out to whoever asks; the first exception stops the handing out."""
+
+    def __init__(self, work: Work, count: int, helpers: int) -> None:
+        self.work, self.numbers = work, iter(range(count))
+        self.error: BaseException | None = None
+        self.waiting_for = helpers
+        self.done = queue.SimpleQueue[None]()
+
+    def take_part(self) -> None:
+        try:
+            for number in self.numbers:
+                if self.error is not None:
+                    return
+                self.work(number)
+        except BaseException as error:
+            self.error = error
+
+
+class _Here(threading.local):
+    inside_job = False  # work that starts work of its own runs it in the same thread
+
+
+_here = _Here()
+_num_threads = _usable_cpus()
+_jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
+_helpers = 0
+_starting = threading.Lock()
+
+
+def _help() -> None:
+    _here.inside_job = True
+    while True:
+        job = _jobs.get()
+        job.take_part()
+        job.done.put(None)
+
+
+def _start_helpers(wanted: int) -> None:
+    global _helpers
+    with _starting:
+        while _helpers < wanted:
+            threading.Thread(target=_help, name=f"tinygrad_cnn-{_helpers}", daemon=True).start()
+            _helpers += 1
+
+
+def _forget_helpers() -> None:
+    """A forked child has none of its parent's threads: it starts its own when it needs them."""
+    global _helpers, _jobs, _starting
+    _helpers, _jobs, _starting = 0, queue.SimpleQueue(), threading.Lock()
+    _here.inside_job = False
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_helpers)
+
+
+@functools.cache
+def hold_blas_to_one_thread() -> None:
+    """From now on, for the whole process; our own threads share the work out instead."""
+    import threadpoolctl
+
+    threadpoolctl.threadpool_limits(limits=1, user_api="blas")
+
+
+def parallel_for(work: Work, count: int) -> None:
+    """Call work(0) ... work(count - 1), in any order, on up to `get_num_threads()` threads.
+
+    Pieces must write to places of their own. An exception in one is raised here.
+    """
+    hold_blas_to_one_thread()
+    helpers = min(_num_threads, count) - 1
+    if helpers <= 0 or _here.inside_job:
+        for number in range(count):
+            work(number)
+        return
+    _start_helpers(helpers)
+    job = _Job(work, count, helpers)
+    for _ in range(helpers):
+        _jobs.put(job)
+    _here.inside_job = True
+    try:
+        job.take_part()
+    finally:
+        _here.inside_job = False
+    for _ in range(helpers):
+        job.done.get()
+    if job.error is not None:
+        raise job.error
+
+
+def pieces(count: int, size: int) -> Iterator[tuple[int, int]]:
+    """(start, stop) of consecutive pieces of `size` that make up `count`; the last may be shorter."""
+    return ((start, min(start + size, count)) for start in range(0, count, size))
+
+
+def set_num_threads(n: int) -> None:
+    """How many threads the kernels use, the calling one included. Results do not depend on it."""
+    if not isinstance(n, int) or n < 1:
+        raise ValueError(f"set_num_threads: expected a positive int, got {n!r}")
+    global _num_threads
+    _num_threads = n
+
+
+def get_num_threads() -> int:
+    """How many threads the kernels use: at first, as many as there are CPUs that the process may use."""
+    return _num_threads

@@ -1,0 +1,380 @@
+"""Operations on each element alone, with broadcasting: arithmetic, functions, comparisons, choices.
+
+No rule mentions broadcasting: the sweep sums a cotangent back to its input's shape.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from .. import kernels
+from ..autograd import primitive
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+Array = Any  # an ndarray, or a number that takes part as one
+
+TWO_OVER_SQRT_PI = 2 / np.sqrt(np.pi).item()
+
+
+# -- arithmetic ---------------------------------------------------------------------------------------------
+
+
+@primitive(a=lambda g: g, b=lambda g: g)
+def add(a: Array, b: Array) -> Array:
+    """a + b."""
+    return np.add(a, b)
+
+
+@primitive(a=lambda g: g, b=lambda g: -g)
+def sub(a: Array, b: Array) -> Array:
+    """a - b."""
+    return np.subtract(a, b)
+
+
+@primitive(a=lambda g, b: g * b, b=lambda g, a: g * a)
+def mul(a: Array, b: Array) -> Array:
+    """a * b."""
+    return np.multiply(a, b)
+
+
+@primitive(a=lambda g, b: g / b, b=lambda g, b, out: -g * out / b)
+def div(a: Array, b: Array) -> Array:
+    """a / b."""
+    return np.true_divide(a, b)
+
+
+@primitive(x=lambda g: -g)
+def neg(x: Array) -> Array:
+    """-x."""
+    return np.negative(x)
+
+
+@primitive(
+    a=lambda g, a, b: g * (b * a ** (b - 1)).masked_fill(eq(b, 0), 0),
+    b=lambda g, a, out: g * out * log(where(eq(out, 0), 1.0, a)),  # 0**b is flat for b > 0
+)
+def pow(a: Array, b: Array) -> Array:
+    """a ** b."""
+    return np.power(a, b)
+
+
+@primitive()
+def floor_divide(a: Array, b: Array) -> Array:
+    """The largest integer not above a / b; carries no gradient."""
+    return np.floor_divide(a, b)
+
+
+@primitive(a=lambda g: g, b=lambda g, a, b: -g * floor_divide(a, b))
+def remainder(a: Array, b: Array) -> Array:
+    """a - b * floor(a / b), with the sign of b."""
+    return np.remainder(a, b)
+
+
+# -- functions ----------------------------------------------------------------------------------------------
+
+
+@primitive(x=lambda g, out: g * out)
+def exp(x: Array) -> Array:
+    """e ** x."""
+    return np.exp(x)
+
+
+@primitive(x=lambda g, out: g * (out + 1))
+def expm1(x: Array) -> Array:
+    """e ** x - 1, accurate near 0."""
+    return np.expm1(x)
+
+
+@primitive(x=lambda g, x: g / x)
+def log(x: Array) -> Array:
+    """The natural logarithm."""
+    return np.log(x)
+
+
+@primitive(x=lambda g, x: g / (x + 1))
+def log1p(x: Array) -> Array:
+    """log(1 + x), accurate near 0."""
+    return np.log1p(x)
+
+
+@primitive(x=lambda g, out: g / (out * 2))
+def sqrt(x: Array) -> Array:
+    """The square root."""
+    return np.sqrt(x)
+
+
+@primitive(x=lambda g, out: g * out * out * out * -0.5)
+def rsqrt(x: Array) -> Array:
+    """1 / sqrt(x)."""
+    return np.reciprocal(np.sqrt(x))
+
+
+@primitive(x=lambda g, x: g * (x * 2))
+def square(x: Array) -> Array:
+    """x * x."""
+    return np.square(x)
+
+
+@primitive(x=lambda g, out: -g * (out * out))
+def reciprocal(x: Array) -> Array:
+    """1 / x."""
+    return np.true_divide(1, x)
+
+
+@primitive(x=lambda g, x: g * sign(x))
+def abs(x: Array) -> Array:
+    """|x|, with derivative 0 at 0."""
+    return np.absolute(x)
+
+
+@primitive(x=lambda g: g * 0.0)
+def sign(x: Array) -> Array:
+    """-1, 0 or 1; its derivative is 0."""
+    return np.sign(x)
+
+
+@primitive(x=lambda g: g * 0.0)
+def floor(x: Array) -> Array:
+    """The largest integer not above x; its derivative is 0."""
+    return np.floor(x)
+
+
+@primitive(x=lambda g: g * 0.0)
+def ceil(x: Array) -> Array:
+    """The smallest integer not below x; its derivative is 0."""
+    return np.ceil(x)
+
+
+@primitive(x=lambda g: g * 0.0)
+def round(x: Array) -> Array:
+    """The nearest integer, halves to even; its derivative is 0."""
+    return np.round(x)
+
+
+@primitive(x=lambda g, x: g * cos(x))
+def sin(x: Array) -> Array:
+    """The sine of x radians."""
+    return np.sin(x)
+
+
+@primitive(x=lambda g, x: -g * sin(x))
+def cos(x: Array) -> Array:
+    """The cosine of x radians."""
+    return np.cos(x)
+
+
+@primitive(x=lambda g, out: g * (1 - out * out))
+def tanh(x: Array) -> Array:
+    """The hyperbolic tangent."""
+    return np.tanh(x)
+
+
+@primitive(x=lambda g, out: g * (out * (1 - out)))
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + exp(-x)), without overflow."""
+    small = np.exp(-np.abs(x))  # in (0, 1]
+    return np.where(np.greater_equal(x, 0), 1, small) / (1 + small)
+
+
+@primitive(x=lambda g, x: g * exp(x * -x) * TWO_OVER_SQRT_PI)
+def erf(x: Array) -> Array:
+    """The error function, 2/sqrt(pi) times the integral of exp(-t*t) from 0 to x."""
+    return kernels.erf(x)
+
+
+@primitive(x=lambda g, x: g * sigmoid(x))
+def softplus(x: Array) -> Array:
+    """log(1 + exp(x)), without overflow."""
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+
+
+@primitive(x=lambda g, out: where_positive(g, out))
+def relu(x: Array) -> Array:
+    """max(x, 0), with derivative 0 at 0; NaN stays NaN."""
+    return kernels.relu(x)
+
+
+@primitive(a=lambda g, b: where_positive(g, b))
+def where_positive(a: Array, b: Array) -> Array:
+    """a where b > 0, else 0."""
+    return kernels.where_positive(a, b)
+
+
+# -- choices ------------------------------------------------------------------------------------------------
+
+
+def _share(g: Tensor, mine: Any, other: Any, win: Tensor) -> Tensor:
+    """g where this side wins, half of it where both are equal, as in Torch."""
+    return g * win + g * eq(mine, other) * 0.5
+
+
+@primitive(a=lambda g, a, b: _share(g, a, b, gt(a, b)), b=lambda g, a, b: _share(g, a, b, lt(a, b)))
+def maximum(a: Array, b: Array) -> Array:
+    """The larger of two; at a tie each gets half the gradient."""
+    return np.maximum(a, b)
+
+
+@primitive(a=lambda g, a, b: _share(g, a, b, lt(a, b)), b=lambda g, a, b: _share(g, a, b, gt(a, b)))
+def minimum(a: Array, b: Array) -> Array:
+    """The smaller of two; at a tie each gets half the gradient."""
+    return np.minimum(a, b)
+
+
+@primitive(
+    a=lambda g, condition: where(condition, g, 0.0),
+    b=lambda g, condition: where(condition, 0.0, g),
+)
+def where(condition: Array, a: Array, b: Array) -> Array:
+    """a where the condition holds, else b."""
+    return np.where(condition, a, b)
+
+
+def where_method(x: Tensor, condition: Tensor, other: Any) -> Tensor:
+    """x where the condition holds, else other."""
+    return where(condition, x, other)
+
+
+def masked_fill(x: Tensor, mask: Any, value: float | Tensor) -> Tensor:
+    """x with `value` wherever the mask (broadcast to x) is true."""
+    return where(mask, value, x)
+
+
+def clamp(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
+    """x limited to [min, max]; the gradient passes where x is inside or on a limit, as in Torch.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.clamp(tg.Tensor([-2.0, 0.5, 2.0]), -1, 1)
+    Tensor([-1. ,  0.5,  1. ])
+    """
+    if min is None and max is None:
+        raise ValueError("clamp: at least one of min and max must be given")
+    if min is not None:
+        x = where(lt(x, min), min, x)
+    if max is not None:
+        x = where(gt(x, max), max, x)
+    return x
+
+
+# -- comparisons and tests: results are bools and carry no gradient --------------------------------------------
+
+
+@primitive()
+def eq(a: Array, b: Array) -> Array:
+    """a == b."""
+    return np.equal(a, b)
+
+
+@primitive()
+def ne(a: Array, b: Array) -> Array:
+    """a != b."""
+    return np.not_equal(a, b)
+
+
+@primitive()
+def lt(a: Array, b: Array) -> Array:
+    """a < b."""
+    return np.less(a, b)
+
+
+@primitive()
+def le(a: Array, b: Array) -> Array:
+    """a <= b."""
+    return np.less_equal(a, b)
+
+
+@primitive()
+def gt(a: Array, b: Array) -> Array:
+    """a > b."""
+    return np.greater(a, b)
+
+
+@primitive()
+def ge(a: Array, b: Array) -> Array:
+    """a >= b."""
+    return np.greater_equal(a, b)
+
+
+@primitive()
+def logical_and(a: Array, b: Array) -> Array:
+    """a and b: of bools, or bit by bit of integers."""
+    return np.bitwise_and(a, b)
+
+
+@primitive()
+def logical_or(a: Array, b: Array) -> Array:
+    """a or b: of bools, or bit by bit of integers."""
+    return np.bitwise_or(a, b)
+
+
+@primitive()
+def logical_xor(a: Array, b: Array) -> Array:
+    """Either a or b: of bools, or bit by bit of integers."""
+    return np.bitwise_xor(a, b)
+
+
+@primitive()
+def logical_not(x: Array) -> Array:
+    """Not x: of bools, or bit by bit of integers."""
+    return np.invert(x)
+
+
+@primitive()
+def isnan(x: Array) -> Array:
+    """Whether x is NaN."""
+    return np.isnan(x)
+
+
+@primitive()
+def isinf(x: Array) -> Array:
+    """Whether x is infinite."""
+    return np.isinf(x)
+
+
+@primitive()
+def isfinite(x: Array) -> Array:
+    """Whether x is neither infinite nor NaN."""
+    return np.isfinite(x)
+
+
+# -- copies and types -----------------------------------------------------------------------------------------
+
+
+@primitive(x=lambda g: g)
+def clone(x: Array) -> Array:
+    """A copy of x in the graph."""
+    return np.array(x)
+
+
+@primitive(x=lambda g: g)
+def contiguous(x: Array) -> Array:
+    """x itself if it lies in C order, else a copy that does."""
+    return np.ascontiguousarray(x)
+
+
+@primitive(x=lambda g: g)  # the sweep casts a cotangent back to its input's type
+def cast(x: Array, *, dtype: DTypeLike) -> Array:
+    """x in another dtype."""
+    return np.asarray(x).astype(dtype, copy=False)
+
+
+def to(x: Tensor, dtype: DTypeLike) -> Tensor:
+    """x in another dtype; floats only carry the gradient on.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.Tensor([1.5, 2.5]).to("int64")
+    Tensor([1, 2])
+    """
+    dtype = np.dtype(dtype)
+    if dtype.kind not in "fiub":
+        raise TypeError(f"to: a tensor holds floats, integers or bools, not {dtype}")
+    return x if x.dtype == dtype else cast(x, dtype=dtype)
+
+
+def type_as(x: Tensor, other: Tensor) -> Tensor:
+    """x in the dtype of `other`."""
+    return to(x, other.dtype)

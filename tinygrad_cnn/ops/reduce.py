@@ -1,0 +1,318 @@
+"""Sums, extremes and norms over some or all axes. `dim` is an int, a tuple or None (all), as in Torch."""
+
+from __future__ import annotations
+
+import builtins
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from ..autograd import primitive
+from .elementwise import abs, eq, exp, ne, pow, sign, sqrt, square, to, where
+from .shape import expand_to, flatten, flip, gather, reshape, take_along_dim
+from .support import as_tensor, axes, axis, kept_shape
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+Dim = int | tuple[int, ...] | None
+
+
+class ValuesAndIndices(NamedTuple):
+    """What `max(dim)` and `min(dim)` return."""
+
+    values: Tensor
+    indices: Tensor
+
+
+def _spread(g: Tensor, x_shape: tuple[int, ...], dim: tuple[int, ...]) -> Tensor:
+    """g, a reduction's result or cotangent, over the axes that were reduced."""
+    return expand_to(reshape(g, kept_shape(x_shape, dim)), x_shape)
+
+
+@primitive(x=lambda g, x_shape, dim: _spread(g, x_shape, dim))
+def sum_over(x: np.ndarray, *, dim: tuple[int, ...], keepdim: bool) -> np.ndarray:
+    return np.sum(x, axis=dim, keepdims=keepdim)
+
+
+def sum(x: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: DTypeLike | None = None) -> Tensor:
+    """The sum over `dim`.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.Tensor([[1.0, 2.0], [3.0, 4.0]]).sum(dim=1)
+    Tensor([3., 7.])
+    """
+    x = as_tensor(x, "sum")
+    return sum_over(x if dtype is None else to(x, dtype), dim=axes(x, dim, "sum"), keepdim=keepdim)
+
+
+def sum_to(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """The sum over the axes along which `shape` would be broadcast to x's shape: broadcasting's adjoint."""
+    extra = x.ndim - len(shape)
+    stretched = tuple(i for i, n in enumerate(shape, extra) if n == 1 and x.shape[i] != 1)
+    return reshape(sum_over(x, dim=(*range(extra), *stretched), keepdim=False), shape)
+
+
+def mean(x: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
+    """The mean over `dim`; NaN over no elements, as in Torch."""
+    x = as_tensor(x, "mean")
+    over = axes(x, dim, "mean")
+    count = int(np.prod([x.shape[i] for i in over]))
+    total = sum_over(x, dim=over, keepdim=keepdim)
+    return total / count if count else total * np.nan
+
+
+def var(
+    x: Tensor, dim: Dim = None, unbiased: bool = True, keepdim: bool = False, *, correction: int | None = None
+) -> Tensor:
+    """The variance over `dim`, divided by (count - 1) or, with `unbiased=False`, by the count.
+
+    `correction` (0 or more) says what to take from the count, as in Torch. NaN where nothing is left.
+    """
+    x = as_tensor(x, "var")
+    over = axes(x, dim, "var")
+    count = int(np.prod([x.shape[i] for i in over])) - (int(unbiased) if correction is None else correction)
+    deviation = x - mean(x, over, keepdim=True)
+    total = sum_over(square(deviation), dim=over, keepdim=keepdim)
+    return total / count if count > 0 else total * np.nan
+
+
+def std(
+    x: Tensor, dim: Dim = None, unbiased: bool = True, keepdim: bool = False, *, correction: int | None = None
+) -> Tensor:
+    """The standard deviation over `dim`: the root of `var`."""
+    return sqrt(var(x, dim, unbiased, keepdim, correction=correction))
+
+
+def prod(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """The product over one axis, or over all.
+
+    Factors are multiplied in pairs, halving the axis each time, so the gradient is right where factors are 0.
+    """
+    x = as_tensor(x, "prod")
+    if dim is None:
+        result = prod(flatten(x), 0)
+        return reshape(result, (1,) * x.ndim) if keepdim else result
+    dim = axis(x, dim, "prod")
+    while x.shape[dim] > 1:
+        half = x.shape[dim] // 2
+        pairs = _part(x, dim, 0, half) * _part(x, dim, half, 2 * half)
+        if x.shape[dim] % 2:
+            from .shape import cat
+
+            pairs = cat([pairs, _part(x, dim, 2 * half, 2 * half + 1)], dim)
+        x = pairs
+    if not x.shape[dim]:
+        return sum(x, dim, keepdim) + 1
+    return x if keepdim else reshape(x, x.shape[:dim] + x.shape[dim + 1 :])
+
+
+def _part(x: Tensor, dim: int, start: int, stop: int) -> Tensor:
+    return x[(slice(None),) * dim + (slice(start, stop),)]
+
+
+def _tied(g: Tensor, x: Tensor, out: Tensor, dim: tuple[int, ...]) -> Tensor:
+    """g shared evenly among the elements that equal the extreme `out`."""
+    winners = to(eq(x, reshape(out, kept_shape(x.shape, dim))), g.dtype)
+    return reshape(g, kept_shape(x.shape, dim)) * (winners / sum(winners, dim, keepdim=True))
+
+
+@primitive(x=lambda g, x, out, dim: _tied(g, x, out, dim))
+def max_over(x: np.ndarray, *, dim: tuple[int, ...], keepdim: bool) -> np.ndarray:
+    return np.max(x, axis=dim, keepdims=keepdim)
+
+
+@primitive(x=lambda g, x, out, dim: _tied(g, x, out, dim))
+def min_over(x: np.ndarray, *, dim: tuple[int, ...], keepdim: bool) -> np.ndarray:
+    return np.min(x, axis=dim, keepdims=keepdim)
+
+
+def _nonempty(x: Tensor, dim: tuple[int, ...], name: str) -> tuple[int, ...]:
+    if any_empty := [i for i in dim if not x.shape[i]]:
+        raise IndexError(f"{name}: axis {any_empty[0]} of shape {x.shape} is empty, so it has no extreme")
+    return dim
+
+
+def amax(x: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
+    """The largest element over `dim`; ties share the gradient evenly."""
+    x = as_tensor(x, "amax")
+    return max_over(x, dim=_nonempty(x, axes(x, dim, "amax"), "amax"), keepdim=keepdim)
+
+
+def amin(x: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
+    """The smallest element over `dim`; ties share the gradient evenly."""
+    x = as_tensor(x, "amin")
+    return min_over(x, dim=_nonempty(x, axes(x, dim, "amin"), "amin"), keepdim=keepdim)
+
+
+@primitive()
+def argmax_over(x: np.ndarray, *, dim: int, keepdim: bool) -> np.ndarray:
+    return np.argmax(x, axis=dim, keepdims=keepdim)
+
+
+@primitive()
+def argmin_over(x: np.ndarray, *, dim: int, keepdim: bool) -> np.ndarray:
+    return np.argmin(x, axis=dim, keepdims=keepdim)
+
+
+def _arg(find: Any, x: Tensor, dim: int | None, keepdim: bool, name: str) -> Tensor:
+    x = as_tensor(x, name)
+    if dim is None:
+        _nonempty(x, tuple(range(x.ndim)), name)
+        index = find(flatten(x), dim=0, keepdim=False)
+        return reshape(index, (1,) * x.ndim) if keepdim else index
+    dim = axis(x, dim, name)
+    if not x.ndim:
+        return find(flatten(x), dim=0, keepdim=False)
+    return find(x, dim=_nonempty(x, (dim,), name)[0], keepdim=keepdim)
+
+
+def argmax(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """Where the largest element is: along `dim`, or in the flattened tensor. The first of ties."""
+    return _arg(argmax_over, x, dim, keepdim, "argmax")
+
+
+def argmin(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """Where the smallest element is: along `dim`, or in the flattened tensor. The first of ties."""
+    return _arg(argmin_over, x, dim, keepdim, "argmin")
+
+
+def _extreme(x: Tensor, dim: Any, keepdim: bool, arg: Any, over: Any, pair: Any, name: str) -> Any:
+    from ..tensor import Tensor
+
+    x = as_tensor(x, name)
+    if isinstance(dim, Tensor):
+        return pair(x, dim)
+    if dim is None:
+        return over(x)
+    indices = arg(x, dim, keepdim=True)
+    if not x.ndim:
+        return ValuesAndIndices(x, indices)
+    values = take_along_dim(x, indices, axis(x, dim, name))
+    if not keepdim:
+        shape = tuple(n for i, n in enumerate(values.shape) if i != axis(x, dim, name))
+        values, indices = reshape(values, shape), reshape(indices, shape)
+    return ValuesAndIndices(values, indices)
+
+
+def max(x: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
+    """The largest element; with `dim`, `(values, indices)` along it; with a Tensor, `maximum`.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.max(tg.Tensor([[1.0, 3.0], [2.0, 0.0]]), dim=1).indices
+    Tensor([1, 0])
+    """
+    from .elementwise import maximum
+
+    return _extreme(x, dim, keepdim, argmax, amax, maximum, "max")
+
+
+def min(x: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
+    """The smallest element; with `dim`, `(values, indices)` along it; with a Tensor, `minimum`."""
+    from .elementwise import minimum
+
+    return _extreme(x, dim, keepdim, argmin, amin, minimum, "min")
+
+
+@primitive()
+def any_over(x: np.ndarray, *, dim: tuple[int, ...], keepdim: bool) -> np.ndarray:
+    return np.any(x, axis=dim, keepdims=keepdim)
+
+
+@primitive()
+def all_over(x: np.ndarray, *, dim: tuple[int, ...], keepdim: bool) -> np.ndarray:
+    return np.all(x, axis=dim, keepdims=keepdim)
+
+
+def any(x: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
+    """Whether any element over `dim` is not 0."""
+    return any_over(x, dim=axes(x, dim, "any"), keepdim=keepdim)
+
+
+def all(x: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
+    """Whether every element over `dim` is not 0."""
+    return all_over(x, dim=axes(x, dim, "all"), keepdim=keepdim)
+
+
+@primitive(x=lambda g, x, out, dim: _spread(g, x.shape, dim) * _softmax_given(x, out, dim))
+def logsumexp_over(x: np.ndarray, *, dim: tuple[int, ...], keepdim: bool) -> np.ndarray:
+    if not x.size:
+        largest = np.zeros(kept_shape(x.shape, dim), x.dtype)
+    else:
+        largest = np.max(x, axis=dim, keepdims=True)
+        largest = np.where(np.isfinite(largest), largest, 0).astype(x.dtype)
+    with np.errstate(divide="ignore"):  # log(0) is -inf, as it should be
+        result = np.log(np.sum(np.exp(x - largest), axis=dim, keepdims=True)) + largest
+    return result if keepdim else np.squeeze(result, axis=dim)
+
+
+def _softmax_given(x: Tensor, logsumexp: Tensor, dim: tuple[int, ...]) -> Tensor:
+    """exp(x - logsumexp): the weights, 1 for an element that is infinite like the whole."""
+    total = reshape(logsumexp, kept_shape(x.shape, dim))
+    return exp(where(eq(x, total), 0.0, x - total)) if np.isinf(total.data).any() else exp(x - total)
+
+
+def logsumexp(x: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
+    """log(sum(exp(x))) over `dim`, without overflow."""
+    x = as_tensor(x, "logsumexp")
+    return logsumexp_over(x, dim=axes(x, dim, "logsumexp"), keepdim=keepdim)
+
+
+@primitive(x=lambda g, dim: flip(cumsum_along(flip(g, dim), dim=dim), dim))
+def cumsum_along(x: np.ndarray, *, dim: int) -> np.ndarray:
+    return np.cumsum(x, axis=dim, dtype=x.dtype if x.dtype.kind == "f" else None)
+
+
+def cumsum(x: Tensor, dim: int) -> Tensor:
+    """Running sums along `dim`."""
+    x = as_tensor(x, "cumsum")
+    dim = axis(x, dim, "cumsum")
+    return cumsum_along(x, dim=dim) if x.ndim else x
+
+
+def norm(x: Tensor, p: float | str | None = "fro", dim: Dim = None, keepdim: bool = False) -> Tensor:
+    """The p-norm (sum |x|**p)**(1/p) of the elements over `dim`, for any p, also 0 and +-inf.
+
+    "fro", None and 2 are the Euclidean norm; where it is 0 its gradient is 0. Raises NotImplementedError for
+    the nuclear norm "nuc".
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.norm(tg.Tensor([3.0, 4.0]))
+    Tensor(5.)
+    """
+    x = as_tensor(x, "norm")
+    if p == "nuc":
+        raise NotImplementedError("norm: the nuclear norm 'nuc' is not offered; use numpy.linalg.norm")
+    over = axes(x, dim, "norm")
+    p = 2.0 if p in ("fro", None) else float(p)  # type: ignore[arg-type]
+    if p == np.inf:
+        return amax(abs(x), over, keepdim)
+    if p == -np.inf:
+        return amin(abs(x), over, keepdim)
+    if p == 0:
+        return sum(to(ne(x, 0), x.dtype), over, keepdim)
+    if p == 1:
+        return sum(abs(x), over, keepdim)
+    if p == 2:
+        return euclidean_over(x, dim=over, keepdim=keepdim)
+    size = abs(x)
+    total = sum(where(eq(size, 0), 0.0, pow(where(eq(size, 0), 1.0, size), p)) if p > 0 else size**p, over, keepdim)
+    empty = eq(total, 0)
+    return where(empty, 0.0, pow(where(empty, 1.0, total), 1 / p))
+
+
+@primitive(x=lambda g, x, out, dim: _spread(g, x.shape, dim) * _unit(x, out, dim))
+def euclidean_over(x: np.ndarray, *, dim: tuple[int, ...], keepdim: bool) -> np.ndarray:
+    # Scaled by the largest element, so that squares neither overflow nor vanish.
+    largest = np.max(np.abs(x), axis=dim, keepdims=True, initial=0)
+    scale = np.where((largest > 0) & np.isfinite(largest), largest, 1).astype(x.dtype)
+    result = scale * np.sqrt(np.sum(np.square(x / scale), axis=dim, keepdims=True))
+    return result if keepdim else np.squeeze(result, axis=dim)
+
+
+def _unit(x: Tensor, length: Tensor, dim: tuple[int, ...]) -> Tensor:
+    """x / length, and 0 where the length is 0."""
+    length = reshape(length, kept_shape(x.shape, dim))
+    zero = eq(length, 0)
+    return where(zero, 0.0, x / where(zero, 1.0, length))

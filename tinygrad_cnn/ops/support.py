@@ -1,0 +1,67 @@
+"""What several operations check and compute before they call a primitive: tensors, axes, shapes, pairs."""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+
+def as_tensor(x: Any, name: str = "as_tensor") -> Tensor:
+    """x itself if it is a Tensor, else a constant of it; TypeError names the operation."""
+    from ..tensor import Tensor
+
+    if isinstance(x, Tensor):
+        return x
+    if isinstance(x, np.ndarray):
+        return Tensor._make(x, None)
+    try:
+        return Tensor(x)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name}: expected a Tensor, got {type(x).__name__}") from None
+
+
+def axis(x: Tensor, dim: int, name: str) -> int:
+    """dim as a number from 0; a 0-d tensor has axis 0 and -1, as in Torch."""
+    try:
+        dim = operator.index(dim)
+    except TypeError:
+        raise TypeError(f"{name}: dim must be an int, got {dim!r}") from None
+    bound = max(x.ndim, 1)
+    if not -bound <= dim < bound:
+        raise IndexError(
+            f"{name}: dim {dim} is out of range for shape {x.shape}; it must lie in [{-bound}, {bound - 1}]"
+        )
+    return dim % bound
+
+
+def axes(x: Tensor, dim: int | tuple[int, ...] | list[int] | None, name: str) -> tuple[int, ...]:
+    """dim as a tuple of axis numbers from 0; None and () are all axes, as in Torch."""
+    if dim is None or (isinstance(dim, (tuple, list)) and not dim):
+        return tuple(range(x.ndim))
+    dims = tuple(axis(x, d, name) for d in (dim if isinstance(dim, (tuple, list)) else (dim,)))
+    if len(set(dims)) != len(dims):
+        raise ValueError(f"{name}: dim {dim} names an axis of shape {x.shape} twice")
+    return dims if x.ndim else ()
+
+
+def kept_shape(shape: tuple[int, ...], dim: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape after a reduction over `dim` that keeps its axes with length 1."""
+    return tuple(1 if i in dim else n for i, n in enumerate(shape))
+
+
+def pair(value: int | tuple[int, int] | list[int], name: str, argument: str, least: int) -> tuple[int, int]:
+    """An int or a pair of ints, as a pair; ValueError below `least`."""
+    values = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
+    values = values * 2 if len(values) == 1 else values
+    try:
+        height, width = (operator.index(v) for v in values)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name}: {argument} must be an int or a pair of ints, got {value!r}") from None
+    if min(height, width) < least:
+        raise ValueError(f"{name}: {argument} must be at least {least}, got {value!r}")
+    return height, width

@@ -1,0 +1,349 @@
+"""Tensor: an array, its gradient, and its place in the graph.
+
+The operators and methods here are names for the primitives in `ops/`; what happens when one is called is in
+`autograd.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from . import autograd, ops
+from .autograd import Edge, Node, is_grad_enabled
+
+KINDS = "fiub"  # floats, integers, unsigned integers, bools
+
+
+def _array(data: Any, dtype: DTypeLike | None = None) -> np.ndarray:
+    """A new array of `data`: Python floats become float32, arrays keep their dtype."""
+    if isinstance(data, Tensor):
+        data = data._data
+    elif isinstance(data, (list, tuple)):
+        data = _numbers(data)
+    array = np.array(data, dtype=dtype)
+    if dtype is None and array.dtype == np.float64 and not isinstance(data, (np.ndarray, np.generic)):
+        array = array.astype(np.float32)
+    if array.dtype.kind not in KINDS:
+        raise TypeError(
+            f"Tensor: expected numbers (float, int or bool), got {array.dtype} from {type(data).__name__}"
+        )
+    return array
+
+
+def _numbers(data: Any) -> Any:
+    """Nested lists, with the Tensors among them as numbers."""
+    if isinstance(data, (list, tuple)):
+        return [_numbers(item) for item in data]
+    return data._data if isinstance(data, Tensor) else data
+
+
+class Tensor:
+    """An n-dimensional array that remembers how it was computed.
+
+    `Tensor(data, requires_grad=False)` copies `data`: an array (float32 and float64 are kept), or numbers in
+    nested lists (Python floats become float32). A Tensor that requires grad collects its gradient in `.grad`
+    when a result's `backward()` runs. Raises TypeError for what is not numbers.
+
+    >>> x = Tensor([1.0, 2.0, 3.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    Tensor([2., 4., 6.])
+    """
+
+    __slots__ = ("__dict__", "__weakref__", "_data", "_source", "grad", "requires_grad")
+
+    _data: np.ndarray
+    _source: Edge | None  # where its gradient goes on to: the Node that made it, or the leaf that it stands for
+    grad: Tensor | None
+    requires_grad: bool
+
+    __array_ufunc__ = None  # array * tensor is the tensor's business
+
+    def __init__(
+        self, data: ArrayLike | Tensor, requires_grad: bool = False, dtype: DTypeLike | None = None
+    ) -> None:
+        self._data = _array(data, dtype)
+        self._source = self.grad = None
+        self.requires_grad = False
+        self.requires_grad_(requires_grad)
+
+    @classmethod
+    def _make(cls, array: np.ndarray, source: Edge | None) -> Tensor:
+        """A Tensor around `array` itself, which requires grad if its gradient has somewhere to go."""
+        tensor = Tensor.__new__(Tensor)
+        tensor._data, tensor._source, tensor.grad = array, source, None
+        tensor.requires_grad = source is not None
+        return tensor
+
+    # -- what it is ---------------------------------------------------------------------------------------
+
+    @property
+    def data(self) -> np.ndarray:
+        """The array itself. While a graph needs its values it is read-only: a write raises ValueError."""
+        return self._data
+
+    @data.setter
+    def data(self, value: ArrayLike | Tensor) -> None:
+        self._data = value if isinstance(value, np.ndarray) else _array(value)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._data.shape
+
+    @property
+    def ndim(self) -> int:
+        return self._data.ndim
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self._data.dtype
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether it was made by the user rather than by a recorded operation."""
+        return not isinstance(self._source, Node)
+
+    @property
+    def _edge(self) -> Edge:
+        return self if self._source is None else self._source
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Ask for a gradient, or no longer; TypeError for integers and bools, RuntimeError for a result."""
+        if requires_grad and self._data.dtype.kind != "f":
+            raise TypeError(
+                f"requires_grad: only floating-point tensors can have gradients, this one is {self.dtype}"
+            )
+        if not requires_grad and not self.is_leaf:
+            raise RuntimeError("requires_grad_(False): this tensor was computed; use detach() instead")
+        self.requires_grad = requires_grad
+        return self
+
+    def numel(self) -> int:
+        """How many elements."""
+        return self._data.size
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or its entry `dim`."""
+        return self.shape if dim is None else self.shape[dim]
+
+    def dim(self) -> int:
+        return self._data.ndim
+
+    def numpy(self) -> np.ndarray:
+        """The array, shared; RuntimeError if the tensor requires grad (then: `.detach().numpy()`)."""
+        if self.requires_grad:
+            raise RuntimeError("numpy(): this tensor requires grad; use tensor.detach().numpy()")
+        return self._data
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.numpy(), dtype=dtype, copy=copy)
+
+    def item(self) -> Any:
+        """The single element as a Python number; ValueError if there is not exactly one."""
+        if self._data.size != 1:
+            raise ValueError(f"item(): needs exactly one element, the shape is {self.shape}")
+        return self._data.item()
+
+    def tolist(self) -> Any:
+        return self._data.tolist()
+
+    def detach(self) -> Tensor:
+        """The same array, outside the graph."""
+        return Tensor._make(self._data, None)
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of a 0-d tensor")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self.shape:
+            raise TypeError("iteration over a 0-d tensor")
+        return (self[i] for i in range(len(self)))
+
+    def __bool__(self) -> bool:
+        if self._data.size != 1:
+            raise ValueError(
+                f"the truth value of a tensor of shape {self.shape} is ambiguous; use .any() or .all()"
+            )
+        return bool(self._data)
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if self._data.dtype.kind == "f":
+            raise TypeError(f"only an integer tensor can be an index, this one is {self.dtype}")
+        return int(self.item())
+
+    def __contains__(self, value: Any) -> bool:
+        return bool((self._data == (value._data if isinstance(value, Tensor) else value)).any())
+
+    def __format__(self, specification: str) -> str:
+        return format(self.item(), specification) if not self.shape else format(repr(self), specification)
+
+    def __repr__(self) -> str:
+        values = np.array2string(self._data, separator=", ", prefix="Tensor(", threshold=100)
+        extra = "" if self.dtype in (np.float32, np.int64, np.bool_) else f", dtype={self.dtype}"
+        if isinstance(self._source, Node):
+            extra += f", made_by={self._source.primitive.name}"
+        elif self.requires_grad:
+            extra += ", requires_grad=True"
+        if not self._data.size and self.ndim > 1:
+            extra = f", shape={self.shape}" + extra
+        return f"Tensor({values}{extra})"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if not self.is_leaf:
+            raise RuntimeError("deepcopy: only leaf tensors can be copied; use detach() first")
+        copy = memo[id(self)] = type(self).__new__(type(self))
+        copy._data, copy._source, copy.requires_grad = self._data.copy(), None, self.requires_grad
+        copy.grad = None if self.grad is None else Tensor(self.grad)
+        return copy
+
+    # -- gradients ----------------------------------------------------------------------------------------
+
+    def backward(
+        self,
+        gradient: Tensor | np.ndarray | None = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+    ) -> None:
+        """Add the gradient of this tensor (times `gradient`, of its shape) to `.grad` of every leaf below it.
+
+        A single number needs no `gradient`. What the graph kept is freed unless `retain_graph` (default: as
+        `create_graph`); with `create_graph=True` the gradients can be differentiated in turn. Raises
+        RuntimeError if nothing below requires grad, for a wrong shape, and for a graph that has been freed.
+        """
+        autograd.backward(self, gradient, retain_graph, create_graph)
+
+    def _overwrite(self, name: str, new: Tensor) -> Tensor:
+        """Take on `new`'s value in place: as a new link in the graph if one is recorded, else into the array."""
+        if is_grad_enabled() and (self.requires_grad or new.requires_grad):
+            if self.is_leaf and self.requires_grad:
+                raise RuntimeError(
+                    f"{name}: a leaf that requires grad cannot be changed in place while recording; "
+                    "do it inside `with tg.no_grad():`"
+                )
+            if new.dtype != self.dtype:
+                new = new.to(self.dtype)
+            self._data, self._source, self.requires_grad = new._data, new._source, new.requires_grad
+            return self
+        if not self._data.flags.writeable:
+            raise RuntimeError(
+                f"{name}: a live graph still needs this tensor's values, so a gradient would be wrong after the "
+                "write; call backward() first, drop the graph's results, or work on x.detach().clone()"
+            )
+        if new.shape != self.shape:
+            raise ValueError(f"{name}: a result of shape {new.shape} does not fit into {self.shape}")
+        if not np.can_cast(new.dtype, self.dtype, "same_kind"):
+            raise TypeError(f"{name}: a result of {new.dtype} does not fit into {self.dtype}")
+        self._data[...] = new._data
+        return self
+
+    def __iadd__(self, other: Any) -> Tensor:
+        return self._overwrite("+=", self + other)
+
+    def __isub__(self, other: Any) -> Tensor:
+        return self._overwrite("-=", self - other)
+
+    def __imul__(self, other: Any) -> Tensor:
+        return self._overwrite("*=", self * other)
+
+    def __itruediv__(self, other: Any) -> Tensor:
+        return self._overwrite("/=", self / other)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self._overwrite("x[index] = value", ops.setitem(self, index, value))
+
+    def copy_(self, other: Any) -> Tensor:
+        """Take over `other`'s values (broadcast), in place."""
+        return self._overwrite("copy_", ops.expand(ops.as_tensor(other), *self.shape))
+
+    def fill_(self, value: float) -> Tensor:
+        return self.copy_(Tensor(value, dtype=self.dtype))
+
+    def zero_(self) -> Tensor:
+        return self.fill_(0)
+
+    # -- operators and methods: names for ops ---------------------------------------------------------------
+
+    __hash__ = object.__hash__
+    __add__ = __radd__ = add = ops.add
+    __sub__ = sub = ops.sub
+    __mul__ = __rmul__ = mul = ops.mul
+    __truediv__ = div = ops.div
+    __floordiv__, __mod__, __pow__, __neg__, __abs__ = ops.floor_divide, ops.remainder, ops.pow, ops.neg, ops.abs
+    __matmul__ = matmul = ops.matmul
+    __getitem__ = ops.getitem
+    __eq__ = eq = ops.eq  # type: ignore[assignment]
+    __ne__ = ne = ops.ne  # type: ignore[assignment]
+    __lt__ = lt = ops.lt
+    __le__ = le = ops.le
+    __gt__ = gt = ops.gt
+    __ge__ = ge = ops.ge
+    __and__ = __rand__ = logical_and = ops.logical_and
+    __or__ = __ror__ = logical_or = ops.logical_or
+    __xor__ = __rxor__ = logical_xor = ops.logical_xor
+    __invert__ = logical_not = ops.logical_not
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return ops.sub(other, self)
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return ops.div(other, self)
+
+    def __rfloordiv__(self, other: Any) -> Tensor:
+        return ops.floor_divide(other, self)
+
+    def __rmod__(self, other: Any) -> Tensor:
+        return ops.remainder(other, self)
+
+    def __rpow__(self, other: Any) -> Tensor:
+        return ops.pow(other, self)
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return ops.matmul(other, self)
+
+    neg, pow, remainder, floor_divide = ops.neg, ops.pow, ops.remainder, ops.floor_divide
+    exp, log, log1p, expm1 = ops.exp, ops.log, ops.log1p, ops.expm1
+    sqrt, rsqrt, square, abs, sign = ops.sqrt, ops.rsqrt, ops.square, ops.abs, ops.sign
+    reciprocal, sin, cos, tanh, sigmoid, erf = (
+        ops.reciprocal, ops.sin, ops.cos, ops.tanh, ops.sigmoid, ops.erf,
+    )  # fmt: skip
+    relu, softmax, log_softmax = ops.relu, ops.softmax, ops.log_softmax
+    maximum, minimum, clamp, where = ops.maximum, ops.minimum, ops.clamp, ops.where_method
+    isnan, isinf, isfinite, floor, ceil, round = (
+        ops.isnan, ops.isinf, ops.isfinite, ops.floor, ops.ceil, ops.round,
+    )  # fmt: skip
+    sum, mean, var, std, prod = ops.sum, ops.mean, ops.var, ops.std, ops.prod
+    amax, amin, max, min, argmax, argmin = ops.amax, ops.amin, ops.max, ops.min, ops.argmax, ops.argmin
+    any, all, logsumexp, cumsum, norm = ops.any, ops.all, ops.logsumexp, ops.cumsum, ops.norm
+    reshape, view, flatten = ops.reshape, ops.reshape, ops.flatten
+    squeeze, unsqueeze, transpose, permute = ops.squeeze, ops.unsqueeze, ops.transpose, ops.permute
+    flip, expand, broadcast_to, sum_to = ops.flip, ops.expand, ops.broadcast_to, ops.sum_to
+    split, chunk, gather, masked_fill = ops.split, ops.chunk, ops.gather, ops.masked_fill
+    clone, contiguous, to, type_as = ops.clone, ops.contiguous, ops.to, ops.type_as
+    T, mT = property(ops.reverse_axes), property(ops.matrix_transpose)
+
+    def float(self) -> Tensor:
+        return self.to(np.float32)
+
+    def double(self) -> Tensor:
+        return self.to(np.float64)
+
+    def long(self) -> Tensor:
+        return self.to(np.int64)
+
+    def bool(self) -> Tensor:
+        return self.to(np.bool_)
+
+
+autograd.Tensor = Tensor  # type: ignore[misc]
