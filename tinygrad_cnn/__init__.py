@@ -5,7 +5,7 @@ PyTorch's wherever PyTorch has the thing. Start reading at `autograd.py`.
 """
 
 from . import autograd, functional, kernels, nn, ops, optim
-from .autograd import enable_grad, grad, is_grad_enabled, no_grad, set_grad_enabled
+from .autograd import Primitive, grad, primitive
 from .creation import (
     arange, eye, from_numpy, full, linspace, ones, ones_like, rand, randn, tensor, zeros, zeros_like,
 )  # fmt: skip
@@ -13,9 +13,10 @@ from .gradcheck import gradcheck
 from .io import load, save
 from .kernels import get_num_threads, set_num_threads
 from .nn import summary
+from .modes import Event, enable_grad, is_grad_enabled, no_grad, observe, set_grad_enabled
 from .ops import *  # noqa: F403
 from .random import default_generator, manual_seed
 from .tensor import Tensor
-from .viz import draw
+from .viz.graph import draw
 
 __version__ = "0.1.0"

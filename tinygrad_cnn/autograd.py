@@ -13,16 +13,17 @@ every order of derivative is there. Nodes point to their parents only, never to 
 
 from __future__ import annotations
 
-import contextlib
 import heapq
 import itertools
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import MethodType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+
+from .guard import Guard, guard
+from .modes import Event, mode, observers, set_grad_enabled
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -32,124 +33,20 @@ else:
 Rule = Callable[..., "Tensor"]
 Edge = Any  # where a gradient goes: the Node that made a tensor, or a leaf Tensor itself
 FLOAT64 = np.dtype(np.float64)
-
-
-class _Mode(threading.local):
-    """What is on in this thread: recording, and the node whose rule is running."""
-
-    recording = True
-    rule_of: Node | None = None
-
-
-_mode = _Mode()
 _creation_order = itertools.count()
-
-
-class set_grad_enabled(contextlib.ContextDecorator):  # noqa: N801 - Torch's name
-    """Context manager and decorator: record the graph or not, in this thread.
-
-    >>> import tinygrad_cnn as tg
-    >>> x = tg.Tensor([1.0, 2.0], requires_grad=True)
-    >>> with tg.no_grad():
-    ...     print((x * 2).requires_grad)
-    False
-    """
-
-    def __init__(self, enabled: bool) -> None:
-        self.enabled = enabled
-
-    def _recreate_cm(self) -> set_grad_enabled:
-        return set_grad_enabled(self.enabled)  # a decorated function may recurse or run in two threads
-
-    def __enter__(self) -> None:
-        self.before, _mode.recording = _mode.recording, self.enabled
-
-    def __exit__(self, *exception: object) -> None:
-        _mode.recording = self.before
-
-
-def no_grad() -> set_grad_enabled:
-    """Record nothing inside: for evaluation and for writing parameters. See `set_grad_enabled`."""
-    return set_grad_enabled(False)
-
-
-def enable_grad() -> set_grad_enabled:
-    """Record again inside a `no_grad` block. See `set_grad_enabled`."""
-    return set_grad_enabled(True)
-
-
-def is_grad_enabled() -> bool:
-    """Whether operations are being recorded in this thread."""
-    return _mode.recording
-
-
-class Event(NamedTuple):
-    """What an observer is told of one primitive's run."""
-
-    primitive: Primitive
-    inputs: tuple[Any, ...]
-    options: dict[str, Any]
-    out: Tensor
-    seconds: float
-    rule_of: Node | None  # the node whose rule made the call; None in a forward pass
-
-
-_observers: list[Callable[[Event], None]] = []
-
-
-@contextlib.contextmanager
-def observe(observer: Callable[[Event], None]) -> Iterator[None]:
-    """Call `observer(event)` after every primitive that runs inside the block, in any thread."""
-    _observers.append(observer)
-    try:
-        yield
-    finally:
-        _observers.remove(observer)
-
-
-class _Guard:
-    """Holds an array read-only while a graph needs its values, so that a write raises at the write.
-
-    Guards on one array are counted; when the last one goes, the array is writable again.
-    """
-
-    __slots__ = ("array",)
-    counts: dict[int, int] = {}  # noqa: RUF012 - shared by all guards on purpose
-    lock = threading.RLock()
-
-    def __init__(self, array: np.ndarray) -> None:
-        self.array = array
-        with self.lock:
-            self.counts[id(array)] = self.counts.get(id(array), 0) + 1
-            array.flags.writeable = False
-
-    def __del__(self) -> None:
-        with self.lock:
-            self.counts[id(self.array)] -= 1
-            if not self.counts[id(self.array)]:
-                del self.counts[id(self.array)]
-                with contextlib.suppress(ValueError):  # a view, while what it views is still held
-                    self.array.flags.writeable = True
-
-
-def _guard(array: np.ndarray) -> _Guard | None:
-    # A recorded result is read-only for good; where it is a view, what it views must be held.
-    owner = array if array.flags.writeable or id(array) in _Guard.counts else array.base
-    if isinstance(owner, np.ndarray) and (owner.flags.writeable or id(owner) in _Guard.counts):
-        return _Guard(owner)
-    return None
 
 
 class Node:
     """One recorded call: which primitive, from where, and what its rules need."""
 
-    __slots__ = ("dtype", "edges", "guards", "inputs", "kept", "order", "primitive", "shape")
+    __slots__ = ("dtype", "edges", "guards", "holds_arrays", "inputs", "kept", "order", "primitive", "shape")
 
     primitive: Primitive
     edges: tuple[Edge | None, ...]  # one per input; None where no gradient is wanted
     inputs: tuple[tuple[tuple[int, ...], np.dtype] | None, ...]  # shape and dtype, where an edge is
-    kept: dict[str, Any] | None  # None once used and freed
-    guards: list[_Guard | None] | None
+    kept: dict[str, Any] | None  # by the names that the rules ask for; None once used and freed
+    holds_arrays: bool  # whether there is anything to free
+    guards: list[Guard | None] | None
     shape: tuple[int, ...]
     dtype: np.dtype
     order: int  # parents have smaller ones: descending order is a topological order
@@ -162,31 +59,41 @@ class Node:
                 f"backward: what {primitive.name} kept for its gradient has been used and freed; "
                 "pass retain_graph=True to the first backward() or grad() to go through a graph twice"
             )
-        rule, names = primitive.rule_for(index)
+        rule, names = primitive.rules[primitive.variadic or primitive.inputs[index]]
         arguments = [
-            Tensor._make(kept[name], self) if name == "out" else index if name == "index" else kept[name]
+            kept[name] if name in kept else index if name == "index" else Tensor._make(kept["out array"], self)
             for name in names
         ]
         cotangent = rule(g, *arguments)
         shape, dtype = self.inputs[index]  # type: ignore[misc]
         if cotangent._data.shape != shape:  # this input was broadcast
             cotangent = cotangent.sum_to(shape)
-        if cotangent._data.dtype != dtype:
+        if cotangent._data.dtype is not dtype:
             cotangent = cotangent.to(dtype)
         return cotangent
 
     def free(self) -> None:
         """Drop the kept arrays; where there were only numbers and shapes, they stay for another sweep."""
-        if self.kept and any(_holds_array(value) for value in self.kept.values()):
+        if self.holds_arrays:
             self.kept = self.guards = None
 
     def __repr__(self) -> str:
         return f"<Node {self.primitive.name} {self.shape}>"
 
 
+class _Plan(NamedTuple):
+    """What a node keeps when a certain choice of inputs wants gradients."""
+
+    inputs: tuple[tuple[str, int], ...]  # name, position
+    shapes: tuple[tuple[str, int], ...]
+    options: tuple[str, ...]
+    out: bool
+    residual: bool
+
+
 def _holds_array(value: Any) -> bool:
     if isinstance(value, (tuple, list)):
-        return any(_holds_array(v) for v in value)
+        return any(map(_holds_array, value))
     return isinstance(value, (Tensor, np.ndarray))
 
 
@@ -195,25 +102,24 @@ class Primitive:
 
     def __init__(self, forward: Callable[..., Any], rules: dict[str, Rule], residual: bool) -> None:
         code = forward.__code__
-        positional = code.co_argcount
-        names = code.co_varnames
-        keyword = names[positional : positional + code.co_kwonlyargcount]
+        names, positional = code.co_varnames, code.co_argcount
+        options = names[positional : positional + code.co_kwonlyargcount]
+        takes_many = code.co_flags & 0x04  # *inputs
         self.forward, self.residual = forward, residual
         self.name, self.__doc__, self.__module__ = forward.__name__, forward.__doc__, forward.__module__
-        self.variadic = names[positional + len(keyword)] if code.co_flags & 0x04 else None  # *inputs
+        self.variadic = names[positional + len(options)] if takes_many else None
         self.inputs = (self.variadic,) if self.variadic else names[:positional]
-        known = {*self.inputs, *(f"{i}_shape" for i in self.inputs), *keyword, "out"}
-        known |= {"index"} if self.variadic else set()
-        known |= {"residual"} if residual else set()
-        self.rules: dict[str, tuple[Rule, tuple[str, ...]]] = {}
-        for name, rule in rules.items():
-            needs = rule.__code__.co_varnames[1 : rule.__code__.co_argcount]
-            wrong = {name} - set(self.inputs) | set(needs) - known
-            if wrong:
+        self.rules = {
+            name: (rule, rule.__code__.co_varnames[1 : rule.__code__.co_argcount]) for name, rule in rules.items()
+        }
+        self.plans: dict[tuple[bool, ...], _Plan] = {}
+        known = {*self.inputs, *(f"{i}_shape" for i in self.inputs), *options, "out"}
+        known |= ({"index"} if self.variadic else set()) | ({"residual"} if residual else set())
+        for name, (_, needs) in self.rules.items():
+            if wrong := ({name} - set(self.inputs)) | (set(needs) - known):
                 raise TypeError(
-                    f"primitive {self.name}: rule {name!r} names {sorted(wrong)}; known: {sorted(known)}"
+                    f"primitive {self.name}: the rule {name!r} names {sorted(wrong)}; known are {sorted(known)}"
                 )
-            self.rules[name] = rule, needs
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         return self if instance is None else MethodType(self, instance)
@@ -221,88 +127,90 @@ class Primitive:
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
 
-    def rule_for(self, index: int) -> tuple[Rule, tuple[str, ...]]:
-        """The rule of input number `index`, and the names that it needs."""
-        return self.rules[self.variadic or self.inputs[index]]
-
     def __call__(self, *inputs: Any, **options: Any) -> Tensor:
-        arrays, wanted = [], False
+        arrays, edges, wanted = [], [], False
         for x in inputs:
+            edge = None
             if isinstance(x, Tensor):
                 arrays.append(x._data)
-                wanted = wanted or x.requires_grad
+                if x.requires_grad:
+                    edge, wanted = x if x._source is None else x._source, True
             elif isinstance(x, (int, float, np.ndarray, np.generic)):
                 arrays.append(x)  # a constant; a Python number takes the other operand's dtype
             else:
-                raise TypeError(
-                    f"{self.name}: expected a Tensor, an array or a number, got {type(x).__name__}"
-                )
-        started = time.perf_counter() if _observers else 0.0
-        out, residual = self.forward(*arrays, **options), None
+                raise TypeError(f"{self.name}: expected a Tensor, an array or a number, got {type(x).__name__}")
+            edges.append(edge)
+        started = time.perf_counter() if observers else 0.0
+        try:
+            out, residual = self.forward(*arrays, **options), None
+        except ValueError as error:
+            shapes = ", ".join(
+                f"{name}: {np.shape(a)}" for name, a in zip(self.inputs * len(arrays), arrays, strict=False)
+            )
+            raise ValueError(f"{self.name}: {error} ({shapes})") from error
         if self.residual:
             out, residual = out
         if type(out) is not np.ndarray:
             out = np.asarray(out)
         if out.dtype is FLOAT64 and "dtype" not in options:
-            # NumPy lets integers and NumPy scalars widen float32; here float64 comes from float64 alone.
+            # NumPy makes float64 of integers and of its own scalars; here it comes from float64 arrays alone.
             if not any(isinstance(a, np.ndarray) and a.dtype is FLOAT64 for a in arrays):
                 out = out.astype(np.float32)
-        if wanted and _mode.recording and self.rules and out.dtype.kind == "f":
-            result = Tensor._make(out, self._record(inputs, options, out, residual))
+        if wanted and mode.recording and self.rules and out.dtype.kind == "f":
+            result = Tensor._make(out, self._record(inputs, edges, options, out, residual))
         else:
             result = Tensor._make(out, None)
-        if _observers:
-            event = Event(self, inputs, options, result, time.perf_counter() - started, _mode.rule_of)
-            for observer in tuple(_observers):
+        if observers:
+            event = Event(self, inputs, options, result, time.perf_counter() - started, mode.rule_of)
+            for observer in tuple(observers):
                 observer(event)
         return result
 
+    def _plan(self, wanted: tuple[bool, ...]) -> _Plan:
+        keys = (self.variadic,) * len(wanted) if self.variadic else self.inputs
+        names = {name for key, w in zip(keys, wanted, strict=False) if w for name in self.rules[key][1]}
+        positions = {name: i for i, name in enumerate(self.inputs)}
+        inputs = tuple((name, positions[name]) for name in sorted(names & set(self.inputs)))
+        shapes = tuple((n, positions[n[:-6]]) for n in sorted(names) if n[:-6] in positions and n.endswith("_shape"))
+        special = {"out", "residual", "index", *self.inputs, *(name for name, _ in shapes)}
+        return _Plan(inputs, shapes, tuple(sorted(names - special)), "out" in names, "residual" in names)
+
     def _record(
-        self, inputs: tuple[Any, ...], options: dict[str, Any], out: np.ndarray, residual: Any
+        self, inputs: tuple[Any, ...], edges: list[Edge | None], options: dict[str, Any], out: np.ndarray, residual: Any
     ) -> Node:
+        if len(edges) > len(self.rules) and not self.variadic:
+            edges = [edge if name in self.rules else None for name, edge in zip(self.inputs, edges, strict=False)]
         node = Node()
-        node.primitive, node.shape, node.dtype = self, out.shape, out.dtype
-        node.order = next(_creation_order)
-        node.kept, node.guards = kept, guards = {}, []
-        edges: list[Edge | None] = []
-        facts: list[tuple[tuple[int, ...], np.dtype] | None] = []
-        names: set[str] = set()
-        for i, x in enumerate(inputs):
-            key = self.variadic or self.inputs[i]
-            if isinstance(x, Tensor) and x.requires_grad and key in self.rules:
-                edges.append(x._source if x._source is not None else x)
-                facts.append((x._data.shape, x._data.dtype))
-                names.update(self.rules[key][1])
-            else:
-                edges.append(None)
-                facts.append(None)
-        node.edges, node.inputs = tuple(edges), tuple(facts)
+        node.primitive, node.edges, node.order = self, tuple(edges), next(_creation_order)
+        node.shape, node.dtype = out.shape, out.dtype
+        node.inputs = tuple(
+            [None if edge is None else (x._data.shape, x._data.dtype) for x, edge in zip(inputs, edges, strict=True)]
+        )
+        wanted = tuple([edge is not None for edge in edges])
+        plan = self.plans.get(wanted)
+        if plan is None:
+            plan = self.plans[wanted] = self._plan(wanted)
+        node.guards = guards = []
+        node.kept = kept = {name: options[name] for name in plan.options}
+        node.holds_arrays = plan.out or plan.residual or any(map(_holds_array, kept.values()))
 
         def keep(x: Any) -> Any:
             if isinstance(x, Tensor):
-                guards.append(_guard(x._data))
-                return Tensor._make(x._data, x._source if x._source is not None or not x.requires_grad else x)
+                guards.append(guard(x._data))
+                return Tensor._make(x._data, (x if x._source is None else x._source) if x.requires_grad else None)
             if isinstance(x, np.ndarray):
-                guards.append(_guard(x))
+                guards.append(guard(x))
             return x
 
-        for name in names:
-            if name == "out":
-                kept[name] = out
-            elif name == "residual":
-                kept[name] = residual
-            elif name in options:
-                kept[name] = options[name]
-            elif name in self.inputs:
-                if self.variadic:
-                    kept[name] = tuple(keep(x) for x in inputs)
-                else:
-                    kept[name] = keep(inputs[self.inputs.index(name)])
-            elif name.endswith("_shape"):
-                if self.variadic:
-                    kept[name] = tuple(np.shape(x) for x in inputs)
-                else:
-                    kept[name] = np.shape(inputs[self.inputs.index(name[:-6])])
+        for name, position in plan.inputs:
+            kept[name] = keep(inputs[position]) if not self.variadic else tuple(map(keep, inputs))
+            node.holds_arrays = node.holds_arrays or _holds_array(kept[name])
+        for name, position in plan.shapes:
+            kept[name] = np.shape(inputs[position]) if not self.variadic else tuple(map(np.shape, inputs))
+        if plan.out:
+            kept["out array"] = out  # as a Tensor it would point back to this node
+        if plan.residual:
+            kept["residual"] = residual
         out.flags.writeable = False
         return node
 
@@ -376,14 +284,14 @@ def sweep(
             while queue:
                 node = heapq.heappop(queue)[1]
                 g = arrived[node] if targets is not None and node in targets else arrived.pop(node)
-                _mode.rule_of = node
+                mode.rule_of = node
                 for i, edge in enumerate(node.edges):
                     if edge is not None and (leading is None or edge in leading):
                         arrive(edge, node.vjp(i, g))
                 if not retain_graph:
                     node.free()
         finally:
-            _mode.rule_of = None
+            mode.rule_of = None
     return arrived
 
 

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from . import ops
-from .autograd import no_grad
 from .losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -26,6 +25,7 @@ from .losses import (
     nll_loss,
     smooth_l1_loss,
 )
+from .modes import no_grad
 from .ops import (
     adaptive_avg_pool2d,
     as_tensor,

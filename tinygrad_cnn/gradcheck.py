@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .autograd import enable_grad, grad, no_grad
+from .autograd import grad
+from .modes import enable_grad, no_grad
 from .tensor import Tensor
 
 

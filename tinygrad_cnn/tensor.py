@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from . import autograd, ops
-from .autograd import Edge, Node, is_grad_enabled
+from .autograd import Edge, Node
+from .modes import is_grad_enabled
 
 KINDS = "fiub"  # floats, integers, unsigned integers, bools
 

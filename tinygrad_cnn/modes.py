@@ -1,0 +1,91 @@
+"""What can be switched on around the engine: recording the graph, and observing every operation."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from .autograd import Node, Primitive
+    from .tensor import Tensor
+
+
+class _Mode(threading.local):
+    """This thread's switches."""
+
+    recording = True
+    rule_of: Node | None = None  # the node whose rule is running
+
+
+mode = _Mode()
+
+
+class set_grad_enabled(contextlib.ContextDecorator):  # noqa: N801 - Torch's name
+    """Context manager and decorator: record the graph or not, in this thread.
+
+    >>> import tinygrad_cnn as tg
+    >>> x = tg.Tensor([1.0, 2.0], requires_grad=True)
+    >>> with tg.set_grad_enabled(False):
+    ...     print((x * 2).requires_grad)
+    False
+    """
+
+    def __init__(self, enabled: bool) -> None:
+        self.enabled = enabled
+
+    def _recreate_cm(self) -> set_grad_enabled:
+        return set_grad_enabled(self.enabled)  # a decorated function may recurse, or run in two threads
+
+    def __enter__(self) -> None:
+        self.before, mode.recording = mode.recording, self.enabled
+
+    def __exit__(self, *exception: object) -> None:
+        mode.recording = self.before
+
+
+def no_grad() -> set_grad_enabled:
+    """Record nothing inside: for evaluation, and for writing parameters. See `set_grad_enabled`."""
+    return set_grad_enabled(False)
+
+
+def enable_grad() -> set_grad_enabled:
+    """Record again inside a `no_grad` block. See `set_grad_enabled`."""
+    return set_grad_enabled(True)
+
+
+def is_grad_enabled() -> bool:
+    """Whether operations are being recorded in this thread."""
+    return mode.recording
+
+
+class Event(NamedTuple):
+    """What an observer is told of one primitive's run."""
+
+    primitive: Primitive
+    inputs: tuple[Any, ...]
+    options: dict[str, Any]
+    out: Tensor
+    seconds: float
+    rule_of: Node | None  # the node whose rule made the call; None in a forward pass
+
+
+observers: list[Callable[[Event], None]] = []
+
+
+@contextlib.contextmanager
+def observe(observer: Callable[[Event], None]) -> Iterator[None]:
+    """Call `observer(event)` after every primitive that runs inside the block, in any thread.
+
+    >>> import tinygrad_cnn as tg
+    >>> with tg.observe(lambda event: print(event.primitive.name, event.out.shape)):
+    ...     y = tg.Tensor([1.0, 2.0]) * 3.0 + 1.0
+    mul (2,)
+    add (2,)
+    """
+    observers.append(observer)
+    try:
+        yield
+    finally:
+        observers.remove(observer)
