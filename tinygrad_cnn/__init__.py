@@ -7,13 +7,24 @@ PyTorch's wherever PyTorch has the thing. Start reading at `autograd.py`.
 from . import autograd, functional, kernels, nn, ops, optim
 from .autograd import Primitive, grad, primitive
 from .creation import (
-    arange, eye, from_numpy, full, linspace, ones, ones_like, rand, randn, tensor, zeros, zeros_like,
+    arange,
+    eye,
+    from_numpy,
+    full,
+    linspace,
+    ones,
+    ones_like,
+    rand,
+    randn,
+    tensor,
+    zeros,
+    zeros_like,
 )  # fmt: skip
 from .gradcheck import gradcheck
 from .io import load, save
 from .kernels import get_num_threads, set_num_threads
-from .nn import summary
 from .modes import Event, enable_grad, is_grad_enabled, no_grad, observe, set_grad_enabled
+from .nn import summary
 from .ops import *  # noqa: F403
 from .random import default_generator, manual_seed
 from .tensor import Tensor

@@ -128,7 +128,9 @@ class Primitive:
         return f"<primitive {self.name}>"
 
     def __call__(self, *inputs: Any, **options: Any) -> Tensor:
-        arrays, edges, wanted = [], [], False
+        arrays: list[Any] = []
+        edges: list[Edge | None] = []
+        wanted = False
         for x in inputs:
             edge = None
             if isinstance(x, Tensor):
@@ -152,10 +154,13 @@ class Primitive:
             out, residual = out
         if type(out) is not np.ndarray:
             out = np.asarray(out)
-        if out.dtype is FLOAT64 and "dtype" not in options:
-            # NumPy makes float64 of integers and of its own scalars; here it comes from float64 arrays alone.
-            if not any(isinstance(a, np.ndarray) and a.dtype is FLOAT64 for a in arrays):
-                out = out.astype(np.float32)
+        # NumPy makes float64 of integers and of its own scalars; here it comes from float64 arrays alone.
+        if (
+            out.dtype is FLOAT64
+            and "dtype" not in options
+            and not any(isinstance(a, np.ndarray) and a.dtype is FLOAT64 for a in arrays)
+        ):
+            out = out.astype(np.float32)
         if wanted and mode.recording and self.rules and out.dtype.kind == "f":
             result = Tensor._make(out, self._record(inputs, edges, options, out, residual))
         else:
@@ -176,7 +181,12 @@ class Primitive:
         return _Plan(inputs, shapes, tuple(sorted(names - special)), "out" in names, "residual" in names)
 
     def _record(
-        self, inputs: tuple[Any, ...], edges: list[Edge | None], options: dict[str, Any], out: np.ndarray, residual: Any
+        self,
+        inputs: tuple[Any, ...],
+        edges: list[Edge | None],
+        options: dict[str, Any],
+        out: np.ndarray,
+        residual: Any,
     ) -> Node:
         if len(edges) > len(self.rules) and not self.variadic:
             edges = [edge if name in self.rules else None for name, edge in zip(self.inputs, edges, strict=False)]

@@ -165,7 +165,12 @@ def batch_norm(
     if x.ndim < 2:
         raise ValueError(f"batch_norm: x should be (N, C, ...), got shape {x.shape}")
     channels = x.shape[1]
-    for name, t in {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}.items():
+    for name, t in {
+        "running_mean": running_mean,
+        "running_var": running_var,
+        "weight": weight,
+        "bias": bias,
+    }.items():
         if t is not None and t.shape != (channels,):
             raise ValueError(f"batch_norm: {name} should have shape ({channels},) to fit x {x.shape}, got {t.shape}")
     if not training and (running_mean is None or running_var is None):

@@ -24,9 +24,10 @@ def gradcheck(
 
     Works in float64 on copies. The result, a Tensor or a sequence of them, is weighted with random numbers
     and summed; each derivative of that sum must lie within `atol + rtol * |difference|` of its central
-    difference over `2 * eps`. In all together rounding averages out, so over a whole input they must agree ten times closer in
-    relation: a rule that is wrong by a factor of 1.001 does not pass. For `order` > 1 the gradient, as a function
-    of the inputs, is checked in turn. Raises AssertionError that names the worst entry, ValueError if no input requires grad.
+    difference over `2 * eps`. Rounding averages out, so a whole gradient must agree ten times closer, relative
+    to its length: a rule that is wrong by a factor of 1.001 does not pass. For `order` > 1 the gradient, as a
+    function of the inputs, is checked in turn. Raises AssertionError that names the worst entry, and ValueError
+    if no input requires grad.
 
     >>> import tinygrad_cnn as tg
     >>> tg.gradcheck(lambda x: (x**3).sum(), tg.Tensor([1.0, 2.0], requires_grad=True), order=2)
@@ -87,18 +88,14 @@ def _gradient(
     fn: Callable[..., Any], inputs: Any, variables: list[Tensor], seeds: Any, create_graph: bool
 ) -> tuple[Tensor | None, ...]:
     """The gradient of the seeded outputs; None for a variable that none of them depends on."""
-    pairs = [
-        (y, seed) for y, seed in zip(_outputs(fn(*inputs)), seeds, strict=True) if y.requires_grad
-    ]
+    pairs = [(y, seed) for y, seed in zip(_outputs(fn(*inputs)), seeds, strict=True) if y.requires_grad]
     if not pairs:
         return (None,) * len(variables)
     outputs, kept_seeds = zip(*pairs, strict=True)
     return grad(outputs, variables, kept_seeds, create_graph=create_graph, allow_unused=True)
 
 
-def _compare(
-    analytic: np.ndarray, numeric: np.ndarray, number: int, order: int, atol: float, rtol: float
-) -> None:
+def _compare(analytic: np.ndarray, numeric: np.ndarray, number: int, order: int, atol: float, rtol: float) -> None:
     error = np.abs(analytic - numeric)
     excess = np.where(np.isfinite(error), error - (atol + rtol * np.abs(numeric)), np.inf)
     whole = np.linalg.norm(error.ravel()) - (atol * np.sqrt(error.size) + rtol / 10 * np.linalg.norm(numeric.ravel()))

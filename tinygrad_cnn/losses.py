@@ -77,7 +77,9 @@ def _classes(x: Tensor, target: Tensor, name: str) -> tuple[Tensor, Tensor]:
     if target.dtype.kind not in "iu":
         raise TypeError(f"{name}: class indices should be integers, got {target.dtype}")
     if not x.ndim or target.shape != x.shape[:1] * (x.ndim > 1) + x.shape[2:]:
-        raise ValueError(f"{name}: x of shape {x.shape} needs a target of shape (N, ...) or () like it, got {target.shape}")
+        raise ValueError(
+            f"{name}: x of shape {x.shape} needs a target of shape (N, ...) or () like it, got {target.shape}"
+        )
     return (x if x.ndim == 1 else ops.permute(x, 0, *range(2, x.ndim), 1)), target
 
 
@@ -89,11 +91,25 @@ def nll_loss(
     The mean is weighted by `weight` (C,) at the targets; items whose target is `ignore_index` do not count.
     Raises IndexError for a target outside [0, C).
     """
-    return _nll(as_tensor(x, "nll_loss"), as_tensor(target, "nll_loss"), weight, ignore_index, reduction, 0.0, "nll_loss")
+    return _nll(
+        as_tensor(x, "nll_loss"),
+        as_tensor(target, "nll_loss"),
+        weight,
+        ignore_index,
+        reduction,
+        0.0,
+        "nll_loss",
+    )
 
 
 def _nll(
-    x: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str, smoothing: float, name: str
+    x: Tensor,
+    target: Tensor,
+    weight: Tensor | None,
+    ignore_index: int,
+    reduction: str,
+    smoothing: float,
+    name: str,
 ) -> Tensor:
     """Cross entropy of log-probabilities x and class indices, with the target's weight spread by `smoothing`."""
     x, target = _classes(x, target, name)
@@ -156,9 +172,7 @@ def cross_entropy(
     return _reduce(loss, reduction, name)
 
 
-def binary_cross_entropy(
-    x: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean"
-) -> Tensor:
+def binary_cross_entropy(x: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean") -> Tensor:
     """Minus the log-likelihood of targets in [0, 1] under probabilities x of the same shape.
 
     Logarithms are held above -100, as in Torch. Raises ValueError for probabilities outside [0, 1].

@@ -14,35 +14,11 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from . import autograd, ops
 from .autograd import Edge, Node
-from .modes import is_grad_enabled
-
-KINDS = "fiub"  # floats, integers, unsigned integers, bools
-
-
-def _array(data: Any, dtype: DTypeLike | None = None) -> np.ndarray:
-    """A new array of `data`: Python floats become float32, arrays keep their dtype."""
-    if isinstance(data, Tensor):
-        data = data._data
-    elif isinstance(data, (list, tuple)):
-        data = _numbers(data)
-    array = np.array(data, dtype=dtype)
-    if dtype is None and array.dtype == np.float64 and not isinstance(data, (np.ndarray, np.generic)):
-        array = array.astype(np.float32)
-    if array.dtype.kind not in KINDS:
-        raise TypeError(
-            f"Tensor: expected numbers (float, int or bool), got {array.dtype} from {type(data).__name__}"
-        )
-    return array
+from .inplace import InPlace
+from .ops.support import as_array
 
 
-def _numbers(data: Any) -> Any:
-    """Nested lists, with the Tensors among them as numbers."""
-    if isinstance(data, (list, tuple)):
-        return [_numbers(item) for item in data]
-    return data._data if isinstance(data, Tensor) else data
-
-
-class Tensor:
+class Tensor(InPlace):
     """An n-dimensional array that remembers how it was computed.
 
     `Tensor(data, requires_grad=False)` copies `data`: an array (float32 and float64 are kept), or numbers in
@@ -64,10 +40,8 @@ class Tensor:
 
     __array_ufunc__ = None  # array * tensor is the tensor's business
 
-    def __init__(
-        self, data: ArrayLike | Tensor, requires_grad: bool = False, dtype: DTypeLike | None = None
-    ) -> None:
-        self._data = _array(data, dtype)
+    def __init__(self, data: ArrayLike | Tensor, requires_grad: bool = False, dtype: DTypeLike | None = None) -> None:
+        self._data = as_array(data, dtype)
         self._source = self.grad = None
         self.requires_grad = False
         self.requires_grad_(requires_grad)
@@ -89,7 +63,7 @@ class Tensor:
 
     @data.setter
     def data(self, value: ArrayLike | Tensor) -> None:
-        self._data = value if isinstance(value, np.ndarray) else _array(value)
+        self._data = value if isinstance(value, np.ndarray) else as_array(value)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -115,9 +89,7 @@ class Tensor:
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Ask for a gradient, or no longer; TypeError for integers and bools, RuntimeError for a result."""
         if requires_grad and self._data.dtype.kind != "f":
-            raise TypeError(
-                f"requires_grad: only floating-point tensors can have gradients, this one is {self.dtype}"
-            )
+            raise TypeError(f"requires_grad: only floating-point tensors can have gradients, this one is {self.dtype}")
         if not requires_grad and not self.is_leaf:
             raise RuntimeError("requires_grad_(False): this tensor was computed; use detach() instead")
         self.requires_grad = requires_grad
@@ -168,9 +140,7 @@ class Tensor:
 
     def __bool__(self) -> bool:
         if self._data.size != 1:
-            raise ValueError(
-                f"the truth value of a tensor of shape {self.shape} is ambiguous; use .any() or .all()"
-            )
+            raise ValueError(f"the truth value of a tensor of shape {self.shape} is ambiguous; use .any() or .all()")
         return bool(self._data)
 
     def __float__(self) -> float:
@@ -225,55 +195,6 @@ class Tensor:
         """
         autograd.backward(self, gradient, retain_graph, create_graph)
 
-    def _overwrite(self, name: str, new: Tensor) -> Tensor:
-        """Take on `new`'s value in place: as a new link in the graph if one is recorded, else into the array."""
-        if is_grad_enabled() and (self.requires_grad or new.requires_grad):
-            if self.is_leaf and self.requires_grad:
-                raise RuntimeError(
-                    f"{name}: a leaf that requires grad cannot be changed in place while recording; "
-                    "do it inside `with tg.no_grad():`"
-                )
-            if new.dtype != self.dtype:
-                new = new.to(self.dtype)
-            self._data, self._source, self.requires_grad = new._data, new._source, new.requires_grad
-            return self
-        if not self._data.flags.writeable:
-            raise RuntimeError(
-                f"{name}: a live graph still needs this tensor's values, so a gradient would be wrong after the "
-                "write; call backward() first, drop the graph's results, or work on x.detach().clone()"
-            )
-        if new.shape != self.shape:
-            raise ValueError(f"{name}: a result of shape {new.shape} does not fit into {self.shape}")
-        if not np.can_cast(new.dtype, self.dtype, "same_kind"):
-            raise TypeError(f"{name}: a result of {new.dtype} does not fit into {self.dtype}")
-        self._data[...] = new._data
-        return self
-
-    def __iadd__(self, other: Any) -> Tensor:
-        return self._overwrite("+=", self + other)
-
-    def __isub__(self, other: Any) -> Tensor:
-        return self._overwrite("-=", self - other)
-
-    def __imul__(self, other: Any) -> Tensor:
-        return self._overwrite("*=", self * other)
-
-    def __itruediv__(self, other: Any) -> Tensor:
-        return self._overwrite("/=", self / other)
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        self._overwrite("x[index] = value", ops.setitem(self, index, value))
-
-    def copy_(self, other: Any) -> Tensor:
-        """Take over `other`'s values (broadcast), in place."""
-        return self._overwrite("copy_", ops.expand(ops.as_tensor(other), *self.shape))
-
-    def fill_(self, value: float) -> Tensor:
-        return self.copy_(Tensor(value, dtype=self.dtype))
-
-    def zero_(self) -> Tensor:
-        return self.fill_(0)
-
     # -- operators and methods: names for ops ---------------------------------------------------------------
 
     __hash__ = object.__hash__
@@ -281,11 +202,17 @@ class Tensor:
     __sub__ = sub = ops.sub
     __mul__ = __rmul__ = mul = ops.mul
     __truediv__ = div = ops.div
-    __floordiv__, __mod__, __pow__, __neg__, __abs__ = ops.floor_divide, ops.remainder, ops.pow, ops.neg, ops.abs
+    __floordiv__, __mod__, __pow__, __neg__, __abs__ = (
+        ops.floor_divide,
+        ops.remainder,
+        ops.pow,
+        ops.neg,
+        ops.abs,
+    )
     __matmul__ = matmul = ops.matmul
     __getitem__ = ops.getitem
-    __eq__ = eq = ops.eq  # type: ignore[assignment]
-    __ne__ = ne = ops.ne  # type: ignore[assignment]
+    __eq__ = eq = ops.eq
+    __ne__ = ne = ops.ne
     __lt__ = lt = ops.lt
     __le__ = le = ops.le
     __gt__ = gt = ops.gt

@@ -41,7 +41,12 @@ class _Image:
     """Buffers for one image: its padded plane, and views of the plane as im2col's matrix."""
 
     def __init__(
-        self, channels: int, size: tuple[int, ...], kernel: tuple[int, ...], geometry: Geometry, dtype: np.dtype
+        self,
+        channels: int,
+        size: tuple[int, ...],
+        kernel: tuple[int, ...],
+        geometry: Geometry,
+        dtype: np.dtype,
     ) -> None:
         (sh, sw), (ph, pw), (dh, dw), self.groups = geometry
         self.height, self.width = geometry.output_size(size, kernel)

@@ -12,7 +12,7 @@ from .threads import parallel_for
 PIECE = 1 << 15  # elements: a float32 piece of input, output and scratch stays in a core's own cache
 
 
-def _by_pieces(work: Callable[..., None], out: np.ndarray, *arrays: np.ndarray) -> np.ndarray:
+def _by_pieces(work: Callable[..., Any], out: np.ndarray, *arrays: np.ndarray) -> np.ndarray:
     """work(out_piece, *array_pieces) over flat pieces of C-ordered arrays of one shape."""
     flats = [a.reshape(-1) for a in (out, *arrays)]
     size = PIECE * max(1, out.size // (PIECE * 64))  # at most 64 pieces or so: a hand-over costs microseconds
@@ -43,7 +43,7 @@ INTEGER_OF_SIZE = {2: np.int16, 4: np.int32, 8: np.int64}
 def where_positive(a: Any, b: Any) -> np.ndarray:
     """a where b > 0, else exactly 0, also where a is infinite or NaN. Shapes must agree.
 
-    The bits of a are masked, which takes a sixth of np.where's time and, unlike a product with the mask, makes no NaN of inf * 0.
+    The bits of a are masked: a product with the mask would make NaN of inf * 0, and np.where takes longer.
     """
     a, b = np.ascontiguousarray(a), np.ascontiguousarray(b)
     bits = INTEGER_OF_SIZE[a.dtype.itemsize]

@@ -44,9 +44,10 @@ class Windows(NamedTuple):
         )
         return height, width
 
-    def inner(self, size: tuple[int, ...]) -> tuple[slice, slice]:
+    def inside(self, padded: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+        """The image of `size` within padded planes (..., H, W)."""
         (ph, pw), (height, width) = self.padding, size
-        return slice(ph, ph + height), slice(pw, pw + width)
+        return padded[..., ph : ph + height, pw : pw + width]
 
 
 def _planes(x: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int]]]:
@@ -62,7 +63,7 @@ def _pad(planes: np.ndarray, windows: Windows, fill: float) -> np.ndarray:
     if padded == size:
         return planes
     out = np.full((len(planes), *padded), fill, planes.dtype)
-    out[(slice(None), *windows.inner(size))] = planes
+    windows.inside(out, size)[...] = planes
     return out
 
 
@@ -128,7 +129,7 @@ def spread_windows(g: np.ndarray, winner: np.ndarray, windows: Windows, size: tu
         image = np.zeros((len(planes[part]), *windows.padded(size)), g.dtype)
         for tap, (rows, columns) in windows.taps():
             image[:, rows, columns] += np.where(taken[part] == tap, planes[part], 0)
-        np.copyto(out[part], image[(slice(None), *windows.inner(size))])
+        np.copyto(out[part], windows.inside(image, size))
 
     parallel_for(work, len(chunks))
     return out.reshape(*g.shape[:2], *size)
@@ -163,7 +164,7 @@ def spread_average(g: np.ndarray, share: np.ndarray, windows: Windows, size: tup
         shared = planes[part] * share.astype(g.dtype)
         for _, (rows, columns) in windows.taps():
             image[:, rows, columns] += shared
-        np.copyto(out[part], image[(slice(None), *windows.inner(size))])
+        np.copyto(out[part], windows.inside(image, size))
 
     parallel_for(work, len(chunks))
     return out.reshape(*g.shape[:2], *size)

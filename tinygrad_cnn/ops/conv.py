@@ -1,8 +1,8 @@
 """Convolution, which closes over itself.
 
-T(x, w, y) = sum(y * conv2d(x, w)) is linear in each argument. Its partial derivatives are conv2d, conv2d_input
-(the transposed convolution, told the input's size) and conv2d_weight (told the kernel's size), and each one's
-vjp is the other two.
+T(x, w, y) = sum(y * conv2d(x, w)) is linear in each argument. Its partial derivatives are `convolve`,
+`convolve_input` (the transposed convolution, told the input's size) and `convolve_weight` (told the kernel's
+size), and each one's vjp is the other two.
 """
 
 from __future__ import annotations
@@ -26,9 +26,7 @@ Size = int | tuple[int, int]
 
 @primitive(
     x=lambda g, weight, x_shape, geometry: convolve_input(g, weight, geometry=geometry, size=x_shape[2:]),
-    weight=lambda g, x, weight_shape, geometry: convolve_weight(
-        x, g, geometry=geometry, kernel=weight_shape[2:]
-    ),
+    weight=lambda g, x, weight_shape, geometry: convolve_weight(x, g, geometry=geometry, kernel=weight_shape[2:]),
     bias=lambda g: sum_over(g, dim=(0, 2, 3), keepdim=False),
 )
 def convolve(x: np.ndarray, weight: np.ndarray, bias: Any = None, *, geometry: Geometry) -> np.ndarray:
@@ -38,9 +36,7 @@ def convolve(x: np.ndarray, weight: np.ndarray, bias: Any = None, *, geometry: G
 
 @primitive(
     g=lambda c, weight, geometry: convolve(c, weight, geometry=geometry),
-    weight=lambda c, g, weight_shape, geometry: convolve_weight(
-        c, g, geometry=geometry, kernel=weight_shape[2:]
-    ),
+    weight=lambda c, g, weight_shape, geometry: convolve_weight(c, g, geometry=geometry, kernel=weight_shape[2:]),
 )
 def convolve_input(g: np.ndarray, weight: np.ndarray, *, geometry: Geometry, size: tuple[int, int]) -> np.ndarray:
     """(N, O, H', W'), (O, C/groups, kh, kw) -> (N, C, *size)."""
@@ -60,7 +56,10 @@ def _geometry(name: str, stride: Size, padding: Size, dilation: Size, groups: in
     if not isinstance(groups, int) or groups < 1:
         raise ValueError(f"{name}: groups must be a positive int, got {groups!r}")
     return Geometry(
-        pair(stride, name, "stride", 1), pair(padding, name, "padding", 0), pair(dilation, name, "dilation", 1), groups
+        pair(stride, name, "stride", 1),
+        pair(padding, name, "padding", 0),
+        pair(dilation, name, "dilation", 1),
+        groups,
     )
 
 
@@ -100,9 +99,9 @@ def conv2d(
 ) -> Tensor:
     """Cross-correlation of images with kernels.
 
-    x: (N, C, H, W) or (C, H, W); weight: (O, C/groups, kh, kw); bias: (O,) -> (N, O, H', W') or (O, H', W') with
-    H' = (H + 2 padding - dilation (kh - 1) - 1) // stride + 1. padding is an int, a pair, "valid" or "same".
-    Raises ValueError where channels, groups or sizes do not fit.
+    x: (N, C, H, W) or (C, H, W); weight: (O, C/groups, kh, kw); bias: (O,) -> (N, O, H', W') or (O, H', W')
+    with H' = (H + 2 padding - dilation (kh - 1) - 1) // stride + 1. padding is an int, a pair, "valid" or
+    "same". Raises ValueError where channels, groups or sizes do not fit.
 
     >>> import tinygrad_cnn as tg
     >>> import tinygrad_cnn.functional as F
@@ -119,7 +118,7 @@ def conv2d(
         padding = 0
     elif isinstance(padding, str):
         raise ValueError(f"conv2d: padding must be an int, a pair, 'same' or 'valid', got {padding!r}")
-    geometry = _geometry("conv2d", stride, padding, dilation, groups)  # type: ignore[arg-type]
+    geometry = _geometry("conv2d", stride, padding, dilation, groups)
     expected = weight.shape[1] * groups
     shapes = f"(x: {x.shape}, weight: {weight.shape}{f', groups: {groups}' if groups > 1 else ''})"
     if images.shape[1] != expected:
@@ -127,9 +126,10 @@ def conv2d(
     if weight.shape[0] % groups:
         raise ValueError(f"conv2d: {weight.shape[0]} output channels cannot be split into {groups} groups {shapes}")
     if min(geometry.output_size(images.shape[2:], weight.shape[2:])) < 1:
+        reach = tuple(d * (k - 1) + 1 for d, k in zip(geometry.dilation, weight.shape[2:], strict=True))
         raise ValueError(
-            f"conv2d: the kernel reaches beyond the padded image; with dilation {dilation} it needs at least "
-            f"{tuple(d * (k - 1) + 1 for d, k in zip(geometry.dilation, weight.shape[2:], strict=True))} {shapes}"
+            f"conv2d: the kernel, {reach} with its dilation, reaches beyond the image padded by "
+            f"{geometry.padding} {shapes}"
         )
     inputs = (images, weight) if bias is None else (images, weight, bias)
     out = convolve(*inputs, geometry=geometry)
@@ -148,9 +148,9 @@ def conv_transpose2d(
 ) -> Tensor:
     """The transposed convolution: the adjoint of conv2d with the same weight.
 
-    x: (N, C, H, W) or (C, H, W); weight: (C, O/groups, kh, kw); bias: (O,) -> (N, O, H', W') or (O, H', W') with
-    H' = (H - 1) stride - 2 padding + dilation (kh - 1) + output_padding + 1. Raises ValueError where channels,
-    groups or sizes do not fit.
+    x: (N, C, H, W) or (C, H, W); weight: (C, O/groups, kh, kw); bias: (O,) -> (N, O, H', W') or (O, H', W')
+    with H' = (H - 1) stride - 2 padding + dilation (kh - 1) + output_padding + 1. Raises ValueError where
+    channels, groups or sizes do not fit.
     """
     name = "conv_transpose2d"
     x, weight = as_tensor(x, name), as_tensor(weight, name)
@@ -159,7 +159,9 @@ def conv_transpose2d(
     extra = pair(output_padding, name, "output_padding", 0)
     shapes = f"(x: {x.shape}, weight: {weight.shape}{f', groups: {groups}' if groups > 1 else ''})"
     if images.shape[1] != weight.shape[0]:
-        raise ValueError(f"{name}: weight expects {weight.shape[0]} input channels but x has {images.shape[1]} {shapes}")
+        raise ValueError(
+            f"{name}: weight expects {weight.shape[0]} input channels but x has {images.shape[1]} {shapes}"
+        )
     if weight.shape[0] % groups:
         raise ValueError(f"{name}: {weight.shape[0]} input channels cannot be split into {groups} groups {shapes}")
     if any(e >= max(s, d) for e, s, d in zip(extra, geometry.stride, geometry.dilation, strict=True)):
@@ -167,7 +169,13 @@ def conv_transpose2d(
     height, width = (
         (n - 1) * s - 2 * p + d * (k - 1) + e + 1
         for n, s, p, d, k, e in zip(
-            images.shape[2:], geometry.stride, geometry.padding, geometry.dilation, weight.shape[2:], extra, strict=True
+            images.shape[2:],
+            geometry.stride,
+            geometry.padding,
+            geometry.dilation,
+            weight.shape[2:],
+            extra,
+            strict=True,
         )
     )
     if min(height, width) < 1:

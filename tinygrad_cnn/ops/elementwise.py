@@ -21,7 +21,7 @@ Array = Any  # an ndarray, or a number that takes part as one
 TWO_OVER_SQRT_PI = 2 / np.sqrt(np.pi).item()
 
 
-# -- arithmetic ---------------------------------------------------------------------------------------------
+# -- arithmetic ------------------------------------------------------------------------------------------
 
 
 @primitive(a=lambda g: g, b=lambda g: g)
@@ -75,7 +75,7 @@ def remainder(a: Array, b: Array) -> Array:
     return np.remainder(a, b)
 
 
-# -- functions ----------------------------------------------------------------------------------------------
+# -- functions -------------------------------------------------------------------------------------------
 
 
 @primitive(x=lambda g, out: g * out)
@@ -205,7 +205,7 @@ def where_positive(a: Array, b: Array) -> Array:
     return kernels.where_positive(a, b)
 
 
-# -- choices ------------------------------------------------------------------------------------------------
+# -- choices ---------------------------------------------------------------------------------------------
 
 
 def _share(g: Tensor, mine: Any, other: Any, win: Tensor) -> Tensor:
@@ -260,7 +260,7 @@ def clamp(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
     return x
 
 
-# -- comparisons and tests: results are bools and carry no gradient --------------------------------------------
+# -- comparisons and tests: results are bools and carry no gradient --------------------------------------
 
 
 @primitive()
@@ -341,7 +341,7 @@ def isfinite(x: Array) -> Array:
     return np.isfinite(x)
 
 
-# -- copies and types -----------------------------------------------------------------------------------------
+# -- copies and types ------------------------------------------------------------------------------------
 
 
 @primitive(x=lambda g: g)

@@ -80,7 +80,11 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def _operand_cotangent(
-    g: Tensor, operands: tuple[Any, ...], operands_shape: tuple[tuple[int, ...], ...], index: int, equation: str
+    g: Tensor,
+    operands: tuple[Any, ...],
+    operands_shape: tuple[tuple[int, ...], ...],
+    index: int,
+    equation: str,
 ) -> Tensor:
     """The einsum that gives an operand's cotangent: the result's letters and the others' in, its own out."""
     terms, out = equation.split("->")
@@ -108,8 +112,8 @@ def contract(*operands: np.ndarray, equation: str) -> np.ndarray:
 def einsum(equation: str, *operands: Any) -> Tensor:
     """The sum of products that an equation such as "ij,jk->ik" names, with "..." for broadcast axes.
 
-    Without "->" the result has the letters that occur once, in alphabetical order. Raises ValueError where the
-    equation and the operands' shapes do not meet.
+    Without "->" the result has the letters that occur once, in alphabetical order. Raises ValueError where
+    the equation and the operands' shapes do not meet.
 
     >>> import tinygrad_cnn as tg
     >>> tg.einsum("i,i->", tg.Tensor([1.0, 2.0]), tg.Tensor([3.0, 4.0]))
@@ -123,7 +127,7 @@ def einsum(equation: str, *operands: Any) -> Tensor:
     letters = terms.split(",")
     if len(letters) != len(tensors):
         raise ValueError(f"einsum: {equation!r} names {len(letters)} operands, got {len(tensors)}")
-    # "..." becomes letters of its own, so that the rule need not know it; capitals from the end of the alphabet.
+    # "..." becomes letters of its own, so that the rule need not know it.
     spare = [c for c in "ZYXWVUTSRQPONMLKJIHGFEDCBA" if c not in equation]
     depth = 0
     for i, (term, x) in enumerate(zip(letters, tensors, strict=True)):

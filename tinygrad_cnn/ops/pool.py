@@ -1,4 +1,4 @@
-"""Pooling. A max pool is a linear gather once its winners are known; an average pool is linear as it stands."""
+"""Pooling. A max pool is a linear gather once its winners are known; an average pool is linear anyway."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .. import kernels
 from ..autograd import primitive
 from ..kernels import Windows
 from .reduce import mean
-from .shape import cat, reshape
+from .shape import cat, reshape, transpose
 from .support import as_tensor, pair
 
 if TYPE_CHECKING:
@@ -35,32 +35,32 @@ def unpool_max(g: np.ndarray, *, winner: np.ndarray, windows: Windows, size: tup
     return kernels.spread_windows(g, winner, windows, size)
 
 
-@primitive(
-    x=lambda g, x_shape, winner, windows: unpool_max(g, winner=winner, windows=windows, size=x_shape[2:])
-)
+@primitive(x=lambda g, x_shape, winner, windows: unpool_max(g, winner=winner, windows=windows, size=x_shape[2:]))
 def pool_winners(x: np.ndarray, *, winner: np.ndarray, windows: Windows) -> np.ndarray:
     """The elements at given winners' places. (N, C, H, W) -> (N, C, H', W')."""
     return kernels.take_windows(x, winner, windows)
 
 
-@primitive(
-    x=lambda g, x_shape, share, windows: unpool_average(g, share=share, windows=windows, size=x_shape[2:])
-)
+@primitive(x=lambda g, x_shape, share, windows: unpool_average(g, share=share, windows=windows, size=x_shape[2:]))
 def pool_average(x: np.ndarray, *, share: np.ndarray, windows: Windows) -> np.ndarray:
     """(N, C, H, W) -> (N, C, H', W'): each window's sum times its share (H', W')."""
     return kernels.average_windows(x, share, windows)
 
 
 @primitive(g=lambda c, share, windows: pool_average(c, share=share, windows=windows))
-def unpool_average(
-    g: np.ndarray, *, share: np.ndarray, windows: Windows, size: tuple[int, int]
-) -> np.ndarray:
+def unpool_average(g: np.ndarray, *, share: np.ndarray, windows: Windows, size: tuple[int, int]) -> np.ndarray:
     """Each window's g times its share, added to all its elements. (N, C, H', W') -> (N, C, *size)."""
     return kernels.spread_average(g, share, windows, size)
 
 
 def _windows(
-    x: Tensor, name: str, kernel_size: Size, stride: Size | None, padding: Size, dilation: Size, ceil_mode: bool
+    x: Tensor,
+    name: str,
+    kernel_size: Size,
+    stride: Size | None,
+    padding: Size,
+    dilation: Size,
+    ceil_mode: bool,
 ) -> tuple[Tensor, Windows]:
     """x as (N, C, H, W), and the windows that fit into it."""
     if x.ndim not in (3, 4):
@@ -78,7 +78,9 @@ def _windows(
             count -= 1
         places.append(count)
     if min(places) < 1:
-        raise ValueError(f"{name}: kernel_size {kernel} reaches beyond the padded image (x: {x.shape}, padding: {border})")
+        raise ValueError(
+            f"{name}: kernel_size {kernel} reaches beyond the padded image (x: {x.shape}, padding: {border})"
+        )
     images = x if x.ndim == 4 else reshape(x, (1, *x.shape))
     return images, Windows(kernel, step, border, spread, (places[0], places[1]))
 
@@ -95,9 +97,9 @@ def max_pool2d(
     """The largest element of each window; a tie, and its gradient, goes to the window's first element.
 
     x: (N, C, H, W) or (C, H, W) -> (N, C, H', W') or (C, H', W') with
-    H' = (H + 2 padding - dilation (kernel_size - 1) - 1) // stride + 1, rounded up with `ceil_mode`. The stride is
-    the kernel's size unless given. Padding never wins. Raises ValueError for windows that do not fit, and
-    NotImplementedError for `return_indices`.
+    H' = (H + 2 padding - dilation (kernel_size - 1) - 1) // stride + 1, rounded up with `ceil_mode`. The
+    stride is the kernel's size unless given. Padding never wins. Raises ValueError for windows that do not
+    fit, and NotImplementedError for `return_indices`.
 
     >>> import tinygrad_cnn as tg
     >>> import tinygrad_cnn.functional as F
@@ -172,7 +174,8 @@ def adaptive_avg_pool2d(x: Tensor, output_size: Any) -> Tensor:
             x = mean(reshape(x, (*shape[:at], count, length // count, *shape[at + 1 :])), at + 1)
         else:
             edges = [(i * length // count, -(-(i + 1) * length // count)) for i in range(count)]
-            rest = (slice(None),) * (-1 - dim)
-            parts = [mean(x[(..., slice(a, b), *rest)], dim, keepdim=True) for a, b in edges]
-            x = cat(parts, dim) if parts else x[(..., slice(0, 0), *rest)]
+            rows = x if dim == -1 else transpose(x, -1, -2)
+            parts = [mean(rows[..., a:b], -1, keepdim=True) for a, b in edges]
+            columns = cat(parts, -1) if parts else rows[..., :0]
+            x = columns if dim == -1 else transpose(columns, -1, -2)
     return x

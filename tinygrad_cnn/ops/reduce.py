@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import builtins
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from ..autograd import primitive
-from .elementwise import abs, eq, exp, ne, pow, sign, sqrt, square, to, where
-from .shape import expand_to, flatten, flip, gather, reshape, take_along_dim
+from .elementwise import abs, eq, exp, ne, pow, sqrt, square, to, where
+from .shape import expand_to, flatten, flip, reshape, take_along_dim
 from .support import as_tensor, axes, axis, kept_shape
 
 if TYPE_CHECKING:
@@ -285,7 +284,7 @@ def norm(x: Tensor, p: float | str | None = "fro", dim: Dim = None, keepdim: boo
     if p == "nuc":
         raise NotImplementedError("norm: the nuclear norm 'nuc' is not offered; use numpy.linalg.norm")
     over = axes(x, dim, "norm")
-    p = 2.0 if p in ("fro", None) else float(p)  # type: ignore[arg-type]
+    p = 2.0 if p in ("fro", None) else float(p)
     if p == np.inf:
         return amax(abs(x), over, keepdim)
     if p == -np.inf:

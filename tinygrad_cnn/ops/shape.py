@@ -30,7 +30,7 @@ def _ints(values: tuple[Any, ...], name: str) -> tuple[int, ...]:
         raise TypeError(f"{name}: expected ints, got {values}") from None
 
 
-# -- shapes and axes ------------------------------------------------------------------------------------------
+# -- shapes and axes -------------------------------------------------------------------------------------
 
 
 @primitive(x=lambda g, x_shape: reshape_to(g, shape=x_shape))
@@ -143,9 +143,7 @@ def expand(x: Tensor, *sizes: Any) -> Tensor:
     x = as_tensor(x, "expand")
     wanted = _ints(sizes, "expand")
     extra = len(wanted) - x.ndim
-    shape = tuple(
-        x.shape[i - extra] if n == -1 and i >= extra else n for i, n in enumerate(wanted)
-    )
+    shape = tuple(x.shape[i - extra] if n == -1 and i >= extra else n for i, n in enumerate(wanted))
     if extra < 0 or any(old not in (1, new) for old, new in zip(x.shape, shape[extra:], strict=True)):
         raise ValueError(f"expand: {x.shape} cannot be broadcast to {wanted}; only axes of length 1 can grow")
     if min(shape, default=0) < 0:
@@ -158,7 +156,7 @@ def broadcast_to(x: Tensor, shape: Sequence[int]) -> Tensor:
     return expand(x, tuple(shape))
 
 
-# -- indexing -------------------------------------------------------------------------------------------------
+# -- indexing --------------------------------------------------------------------------------------------
 
 
 def _index(index: Index) -> Index:
@@ -227,9 +225,7 @@ def gather(x: Tensor, dim: int, index: Any) -> Tensor:
     """
     x, positions = as_tensor(x, "gather"), as_tensor(index, "gather").data
     dim = axis(x, dim, "gather")
-    fits = positions.ndim == x.ndim and all(
-        i == dim or n <= x.shape[i] for i, n in enumerate(positions.shape)
-    )
+    fits = positions.ndim == x.ndim and all(i == dim or n <= x.shape[i] for i, n in enumerate(positions.shape))
     if positions.dtype.kind not in "iu" or not fits:
         raise ValueError(
             f"gather: index must be integers whose shape fits inside {x.shape} apart from dim {dim}, "
@@ -245,7 +241,7 @@ def take_along_dim(x: Tensor, indices: Tensor, dim: int) -> Tensor:
     return take(x, index=_along(indices.data, dim))
 
 
-# -- joining and parting ----------------------------------------------------------------------------------------
+# -- joining and parting ---------------------------------------------------------------------------------
 
 
 def _own_part(g: Tensor, tensors_shape: tuple[tuple[int, ...], ...], index: int, dim: int) -> Tensor:
@@ -311,7 +307,7 @@ def chunk(x: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     return split(x, max(1, -(-x.shape[axis(x, dim, "chunk")] // chunks)), dim)
 
 
-# -- padding ----------------------------------------------------------------------------------------------------
+# -- padding ---------------------------------------------------------------------------------------------
 
 
 def _inside(x_shape: tuple[int, ...], widths: tuple[tuple[int, int], ...]) -> tuple[slice, ...]:

@@ -6,9 +6,28 @@ import operator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
+
+
+def as_array(data: Any, dtype: DTypeLike | None = None) -> np.ndarray:
+    """A new array of `data`: Python floats become float32, arrays keep their dtype."""
+    source = _plain(data)
+    array = np.array(source, dtype=dtype)
+    if dtype is None and array.dtype == np.float64 and not isinstance(source, (np.ndarray, np.generic)):
+        array = array.astype(np.float32)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"Tensor: expected numbers (float, int or bool), got {array.dtype} from {type(data).__name__}")
+    return array
+
+
+def _plain(data: Any) -> Any:
+    """Nested lists with arrays in place of the Tensors among them."""
+    if isinstance(data, (list, tuple)):
+        return [_plain(item) for item in data]
+    return getattr(data, "_data", data)
 
 
 def as_tensor(x: Any, name: str = "as_tensor") -> Tensor:

@@ -1,0 +1,68 @@
+"""Writing into a tensor: recorded as a new link in the graph, or into the array where nothing needs it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import ops
+from .modes import is_grad_enabled
+
+if TYPE_CHECKING:
+    from .tensor import Tensor
+
+
+class InPlace:
+    """The operations that change a Tensor; each works out the new value with the ordinary one first."""
+
+    __slots__ = ()
+
+    def _overwrite(self: Any, name: str, new: Tensor) -> Any:
+        """Take on `new`'s value in place: as a new link in the graph if one is recorded, else into the array."""
+        if is_grad_enabled() and (self.requires_grad or new.requires_grad):
+            if self.is_leaf and self.requires_grad:
+                raise RuntimeError(
+                    f"{name}: a leaf that requires grad cannot be changed in place while recording; "
+                    "do it inside `with tg.no_grad():`"
+                )
+            if new.dtype != self.dtype:
+                new = new.to(self.dtype)
+            self._data, self._source, self.requires_grad = new._data, new._source, new.requires_grad
+            return self
+        if not self._data.flags.writeable:
+            raise RuntimeError(
+                f"{name}: a live graph still needs this tensor's values, so a gradient would be wrong after the "
+                "write; call backward() first, drop the graph's results, or work on x.detach().clone()"
+            )
+        if new.shape != self.shape:
+            raise ValueError(f"{name}: a result of shape {new.shape} does not fit into {self.shape}")
+        if not np.can_cast(new.dtype, self.dtype, "same_kind"):
+            raise TypeError(f"{name}: a result of {new.dtype} does not fit into {self.dtype}")
+        self._data[...] = new._data
+        return self
+
+    def __iadd__(self: Any, other: Any) -> Any:
+        return self._overwrite("+=", self + other)
+
+    def __isub__(self: Any, other: Any) -> Any:
+        return self._overwrite("-=", self - other)
+
+    def __imul__(self: Any, other: Any) -> Any:
+        return self._overwrite("*=", self * other)
+
+    def __itruediv__(self: Any, other: Any) -> Any:
+        return self._overwrite("/=", self / other)
+
+    def __setitem__(self: Any, index: Any, value: Any) -> None:
+        self._overwrite("x[index] = value", ops.setitem(self, index, value))
+
+    def copy_(self: Any, other: Any) -> Any:
+        """Take over `other`'s values (broadcast), in place."""
+        return self._overwrite("copy_", ops.expand(ops.as_tensor(other), *self.shape))
+
+    def fill_(self: Any, value: float) -> Any:
+        return self.copy_(Tensor(value, dtype=self.dtype))
+
+    def zero_(self: Any) -> Tensor:
+        return self.fill_(0)
