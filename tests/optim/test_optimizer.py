@@ -1,0 +1,382 @@
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_cnn as tg
+from tinygrad_cnn import optim
+
+EACH = {
+    "SGD": lambda params: optim.SGD(params, lr=0.1, momentum=0.9, weight_decay=0.1, nesterov=True),
+    "RMSprop": lambda params: optim.RMSprop(params, momentum=0.9, weight_decay=0.1, centered=True),
+    "Adagrad": lambda params: optim.Adagrad(params, lr_decay=0.1, weight_decay=0.1, maximize=True),
+    "Adam": lambda params: optim.Adam(params, weight_decay=0.1, amsgrad=True),
+    "AdamW": lambda params: optim.AdamW(params, maximize=True),
+}
+each_optimizer = pytest.mark.parametrize("make", EACH.values(), ids=EACH)
+
+
+def parameter(shape: tuple[int, ...] = (3, 4), dtype: type = np.float32, seed: int = 0) -> tg.Tensor:
+    return tg.Tensor(np.random.default_rng(seed).standard_normal(shape).astype(dtype), requires_grad=True)
+
+
+def take_steps(optimizer: optim.Optimizer, count: int, first: int = 0) -> None:
+    for step in range(first, first + count):
+        generator = np.random.default_rng(step)
+        for group in optimizer.param_groups:
+            for p in group["params"]:
+                p.grad = tg.Tensor(p.data + generator.standard_normal(p.shape).astype(p.dtype))
+        optimizer.step()
+
+
+class TestParameters:
+    def test_may_come_from_a_generator(self):
+        optimizer = optim.SGD(parameter(seed=i) for i in range(3))
+        assert len(optimizer.param_groups[0]["params"]) == 3
+
+    def test_may_come_in_groups_whose_options_stand_before_the_defaults(self):
+        x, y = parameter(), parameter()
+        optimizer = optim.SGD([{"params": x, "lr": 1.0}, {"params": [y]}], lr=2.0, momentum=0.5)
+        assert [(g["params"], g["lr"], g["momentum"]) for g in optimizer.param_groups] == [
+            ([x], 1.0, 0.5),
+            ([y], 2.0, 0.5),
+        ]
+
+    def test_a_group_can_be_added_later_and_the_callers_dict_is_left_alone(self):
+        optimizer = optim.SGD([parameter()], lr=2.0)
+        group = {"params": parameter(), "lr": 1.0}
+        optimizer.add_param_group(group)
+        assert optimizer.param_groups[1]["lr"] == 1.0
+        assert isinstance(group["params"], tg.Tensor)
+
+    @pytest.mark.parametrize("params", [tg.Tensor([1.0]), {tg.Tensor([1.0])}, 3])
+    def test_that_are_no_ordered_iterable_are_refused(self, params: Any):
+        with pytest.raises(TypeError, match=r"SGD: params must be an ordered iterable .* but is a"):
+            optim.SGD(params)
+
+    def test_in_a_set_in_a_group_are_refused(self):
+        with pytest.raises(TypeError, match="another order in each run"):
+            optim.SGD([{"params": {parameter()}}])
+
+    def test_that_are_not_tensors_are_refused(self):
+        with pytest.raises(TypeError, match=r"Adam: params\[1\] must be a Tensor, not a ndarray"):
+            optim.Adam([parameter(), np.ones(3)])
+
+    def test_that_were_computed_are_refused(self):
+        with pytest.raises(
+            ValueError, match=r"params\[0\] of shape \(3, 4\) was computed from other tensors"
+        ):
+            optim.SGD([parameter() * 2])
+
+    def test_must_be_some(self):
+        with pytest.raises(ValueError, match="got an empty parameter list"):
+            optim.SGD([])
+
+    def test_given_twice_are_refused(self):
+        x = parameter()
+        with pytest.raises(ValueError, match=r"params\[1\] of shape \(3, 4\) is given more than once"):
+            optim.SGD([x, x])
+        with pytest.raises(ValueError, match=r"params\[0\] of shape \(3, 4\) is given more than once"):
+            optim.SGD([{"params": [x]}, {"params": [x]}])
+
+
+class TestOptions:
+    @pytest.mark.parametrize("name", ["lr", "weight_decay", "momentum"])
+    @pytest.mark.parametrize("value", [-0.1, float("nan")])
+    def test_that_are_negative_or_nan_are_refused_by_name(self, name: str, value: float):
+        with pytest.raises(ValueError, match=f"SGD: {name} must be 0 or more, but is {value}"):
+            optim.SGD([parameter()], **{name: value})
+
+    def test_of_a_group_are_checked_too(self):
+        with pytest.raises(ValueError, match="Adam: eps must be 0 or more"):
+            optim.Adam([{"params": parameter(), "eps": -1.0}])
+
+    def test_that_nobody_knows_are_refused(self):
+        with pytest.raises(TypeError, match="foreach"):
+            optim.Adam([parameter()], foreach=True)
+
+    def test_changed_by_hand_hold_from_the_next_step_on(self):
+        x = tg.Tensor([1.0], requires_grad=True)
+        x.grad = tg.Tensor([1.0])
+        optimizer = optim.SGD([x], lr=0.0)
+        optimizer.param_groups[0]["lr"] = 1.0
+        optimizer.step()
+        assert x.item() == 0.0
+
+    @each_optimizer
+    def test_that_are_numpy_numbers_give_the_bits_of_pythons(self, make: Callable):
+        x, y = parameter(), parameter()
+        first, second = make([x]), make([y])
+        group = second.param_groups[0]
+        for name, value in group.items():
+            if isinstance(value, float):
+                group[name] = np.float64(value)
+        take_steps(first, 3)
+        take_steps(second, 3)
+        assert x.data.tobytes() == y.data.tobytes()
+
+    def test_are_listed_by_repr(self):
+        assert repr(optim.SGD([parameter()], lr=0.5)).startswith(
+            "SGD (\nParameter Group 0\n    dampening: 0.0\n    lr: 0.5"
+        )
+
+
+class TestStep:
+    def test_passes_over_parameters_without_a_gradient(self):
+        x, y = parameter(), parameter()
+        before = y.data.copy()
+        optimizer = optim.AdamW([x, y], weight_decay=0.5)
+        x.grad = tg.Tensor(np.ones((3, 4), np.float32))
+        optimizer.step()
+        assert (y.data == before).all()
+        assert list(optimizer.state_dict()["state"]) == [0]
+
+    def test_refuses_a_gradient_of_another_shape(self):
+        x, y = parameter(), parameter()
+        optimizer = optim.SGD([x, y])
+        y.grad = tg.Tensor([1.0])
+        with pytest.raises(
+            ValueError, match=r"param_groups\[0\]\['params'\]\[1\] has shape \(3, 4\), .* has shape \(1,\)"
+        ):
+            optimizer.step()
+
+    def test_returns_the_closures_loss_and_turns_gradients_on_for_it(self):
+        x = tg.Tensor([3.0], requires_grad=True)
+        optimizer = optim.SGD([x], lr=0.5)
+
+        def closure() -> tg.Tensor:
+            optimizer.zero_grad()
+            loss = (x * x).sum()
+            loss.backward()
+            return loss
+
+        with tg.no_grad():
+            assert optimizer.step(closure).item() == 9.0
+        assert x.item() == 0.0
+        assert optimizer.step() is None
+
+    @each_optimizer
+    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+    def test_writes_into_the_parameters_array_and_keeps_its_dtype(self, make: Callable, dtype: type):
+        x = parameter(dtype=dtype)
+        array, before = x.data, x.data.copy()
+        optimizer = make([x])
+        take_steps(optimizer, 2)
+        assert x.data is array
+        assert x.data.dtype == dtype
+        assert (x.data != before).all()
+        assert {a.dtype for a in optimizer.state[x].values() if isinstance(a, np.ndarray)} == {
+            np.dtype(dtype)
+        }
+
+    @each_optimizer
+    def test_leaves_the_gradient_as_it_was(self, make: Callable):
+        x = parameter()
+        x.grad = parameter(seed=1)
+        before = x.grad.data.copy()
+        optimizer = make([x])
+        optimizer.step()
+        optimizer.step()
+        assert (x.grad.data == before).all()
+
+    @each_optimizer
+    def test_works_on_parameters_of_any_memory_layout(self, make: Callable):
+        layouts: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+            "plain": np.copy,
+            "transposed": lambda a: np.copy(a.T).T,
+            "strided": lambda a: np.repeat(a, 2, axis=1)[:, ::2],
+            "backwards": lambda a: np.copy(a[::-1])[::-1],
+        }
+        results = []
+        for layout in layouts.values():
+            x = parameter((5, 6))
+            x.data = array = layout(x.data)
+            optimizer = make([x])
+            take_steps(optimizer, 3)
+            assert x.data is array
+            results.append(x.data.tobytes())
+        assert len(set(results)) == 1
+
+    @each_optimizer
+    @pytest.mark.parametrize("shape", [(), (0,), (2, 0, 3)])
+    def test_works_on_single_numbers_and_on_nothing(self, make: Callable, shape: tuple[int, ...]):
+        x = parameter(shape)
+        before = x.data.copy()
+        take_steps(make([x]), 2)
+        assert x.shape == shape
+        assert (x.data != before).all()
+
+    @each_optimizer
+    def test_gives_the_same_bits_whatever_the_chunks_and_the_threads(
+        self, make: Callable, monkeypatch: pytest.MonkeyPatch
+    ):
+        threads_before, results = tg.get_num_threads(), set()
+        try:
+            for chunk, threads in [(1000, 1), (7, 1), (7, 3), (999, 2)]:
+                monkeypatch.setattr(optim.optimizer, "CHUNK", chunk)
+                tg.set_num_threads(threads)
+                x = parameter((1000,))
+                take_steps(make([x]), 3)
+                results.add(x.data.tobytes())
+        finally:
+            tg.set_num_threads(threads_before)
+        assert len(results) == 1
+
+    @each_optimizer
+    def test_takes_no_memory_of_the_parameters_size(self, make: Callable):
+        x = parameter((2_000_000,))
+        x.grad = tg.Tensor(np.ones(2_000_000, np.float32))
+        optimizer = make([x])
+        optimizer.step()
+        tracemalloc.start()
+        optimizer.step()
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < x.data.nbytes / 2
+
+
+class TestLiveGraph:
+    def test_keeps_the_values_that_its_gradient_needs(self):
+        x = tg.Tensor([3.0], requires_grad=True)
+        optimizer = optim.SGD([x], lr=1.0)
+        loss = (x * x).sum()
+        x.grad = tg.Tensor([1.0])
+        optimizer.step()  # before backward
+        assert x.item() == 2.0
+        x.grad = None
+        loss.backward()
+        assert x.grad.item() == 6.0
+
+    def test_and_steps_without_one_give_the_same_bits(self):
+        results = []
+        for hold in (False, True):
+            x = parameter()
+            optimizer = optim.Adam([x])
+            graphs = []
+            for _ in range(5):
+                loss = (x * x * x).sum()
+                optimizer.zero_grad()
+                loss.backward(retain_graph=True)
+                if hold:
+                    graphs.append(loss)
+                del loss
+                optimizer.step()
+            results.append(x.data.tobytes())
+        assert results[0] == results[1]
+
+
+class TestZeroGrad:
+    def test_forgets_the_gradients(self):
+        x = parameter()
+        x.grad = parameter()
+        optim.SGD([x]).zero_grad()
+        assert x.grad is None
+
+    def test_or_makes_them_zero_without_touching_arrays_that_others_hold(self):
+        x, y = parameter(), parameter()
+        x.grad = held = parameter(seed=1)
+        before = held.data.copy()
+        optim.SGD([x, y]).zero_grad(set_to_none=False)
+        assert (x.grad.data == 0).all()
+        assert x.grad.dtype == np.float32
+        assert y.grad is None
+        assert (held.data == before).all()
+
+
+class TestStateDict:
+    def test_has_torchs_layout(self):
+        x, y = parameter((2,)), parameter((3,))
+        optimizer = optim.Adam([{"params": [y]}, {"params": [x], "lr": 0.5}])
+        x.grad = tg.Tensor(np.ones(2, np.float32))
+        optimizer.step()
+        saved = optimizer.state_dict()
+        assert [group["params"] for group in saved["param_groups"]] == [[0], [1]]
+        assert saved["param_groups"][1]["lr"] == 0.5
+        assert list(saved["state"]) == [1]
+        assert saved["state"][1]["step"] == 1
+        np.testing.assert_allclose(saved["state"][1]["exp_avg"], [0.1, 0.1], rtol=1e-6)
+
+    @each_optimizer
+    def test_is_a_snapshot_from_which_training_goes_on_with_the_same_bits(self, make: Callable):
+        x, y = parameter(), parameter((7,), np.float64)
+        optimizer = make([x, y])
+        take_steps(optimizer, 3)
+        saved, values = optimizer.state_dict(), [x.data.copy(), y.data.copy()]
+        take_steps(optimizer, 3, first=3)
+
+        again = [tg.Tensor(value, requires_grad=True) for value in values]
+        resumed = type(optimizer)(again, lr=99.0)
+        resumed.load_state_dict(saved)
+        take_steps(resumed, 3, first=3)
+        assert again[0].data.tobytes() == x.data.tobytes()
+        assert again[1].data.tobytes() == y.data.tobytes()
+
+    def test_loaded_is_not_shared_with_its_source(self):
+        x = parameter()
+        optimizer = optim.Adam([x])
+        take_steps(optimizer, 1)
+        saved = optimizer.state_dict()
+        before = saved["state"][0]["exp_avg"].copy()
+        optimizer.load_state_dict(saved)
+        take_steps(optimizer, 1)
+        assert (saved["state"][0]["exp_avg"] == before).all()
+        assert saved["state"][0]["step"] == 1
+
+    @pytest.mark.parametrize("other", [[(3, 4)], [(3, 4), (7,), (1,)]])
+    def test_of_other_parameters_is_refused(self, other: list[tuple[int, ...]]):
+        optimizer = optim.Adam([parameter(), parameter((7,))])
+        saved = optim.Adam([parameter(shape) for shape in other]).state_dict()
+        with pytest.raises(
+            ValueError, match=r"the saved parameter groups have \[\d\] parameters, these have \[2\]"
+        ):
+            optimizer.load_state_dict(saved)
+
+    def test_of_other_shapes_is_refused_and_changes_nothing(self):
+        optimizer, other = (
+            optim.Adam([parameter(), parameter((7,))]),
+            optim.Adam([parameter(), parameter((8,))], lr=9),
+        )
+        take_steps(optimizer, 1)
+        take_steps(other, 2)
+        with pytest.raises(
+            ValueError,
+            match=r"the saved exp_avg of parameter 1 has shape \(8,\), but the parameter has \(7,\)",
+        ):
+            optimizer.load_state_dict(other.state_dict())
+        assert optimizer.state_dict()["state"][0]["step"] == 1
+        assert optimizer.param_groups[0]["lr"] == 1e-3
+
+    @each_optimizer
+    def test_goes_to_torch_and_back_in_the_middle_of_training(self, make: Callable):
+        torch = pytest.importorskip("torch")
+        x = parameter(dtype=np.float64)
+        optimizer = make([x])
+        options = {k: v for k, v in optimizer.param_groups[0].items() if k != "params"}
+        take_steps(optimizer, 2)
+
+        y = torch.tensor(x.data, requires_grad=True)
+        reference = getattr(torch.optim, type(optimizer).__name__)([y], **options)
+        saved = optimizer.state_dict()
+        tensors = {name: torch.tensor(value) for name, value in saved["state"][0].items()}
+        reference.load_state_dict({**saved, "state": {0: tensors}})
+
+        def steps_of_torch() -> Iterator[None]:
+            for step in (2, 3):
+                y.grad = y.detach() + torch.tensor(np.random.default_rng(step).standard_normal((3, 4)))
+                reference.step()
+                yield
+
+        for step, _ in enumerate(steps_of_torch(), start=2):
+            take_steps(optimizer, 1, first=step)
+            np.testing.assert_allclose(x.data, y.detach().numpy(), rtol=1e-10)
+
+        z = tg.Tensor(y.detach().numpy(), requires_grad=True)
+        resumed = type(optimizer)([z])
+        resumed.load_state_dict(reference.state_dict())
+        take_steps(resumed, 2, first=4)
+        take_steps(optimizer, 2, first=4)
+        np.testing.assert_allclose(z.data, x.data, rtol=1e-10)

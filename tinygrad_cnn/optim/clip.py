@@ -1,0 +1,80 @@
+"""Gradient clipping, between `backward()` and `step()`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from ..tensor import Tensor
+from .optimizer import CHUNK
+
+
+def clip_grad_norm_(
+    parameters: Tensor | Iterable[Tensor],
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+) -> Tensor:
+    """Scale all gradients by min(1, max_norm / (norm + 1e-6)); return the norm that they had, a 0-d Tensor.
+
+    The norm is that of all gradients as one vector, of order `norm_type` (positive or inf), summed in float64
+    (Pascanu et al. 2013, algorithm 1). Parameters without a gradient are passed over. With
+    `error_if_nonfinite` a norm that is NaN or infinite raises RuntimeError, before anything is changed.
+
+    >>> import tinygrad_cnn as tg
+    >>> from tinygrad_cnn import optim
+    >>> x = tg.Tensor([0.0, 0.0], requires_grad=True)
+    >>> (x * tg.Tensor([3.0, 4.0])).sum().backward()
+    >>> optim.clip_grad_norm_([x], max_norm=1.0).item()
+    5.0
+    >>> [round(g, 3) for g in x.grad.tolist()]
+    [0.6, 0.8]
+    """
+    if not norm_type > 0:
+        raise ValueError(f"clip_grad_norm_: norm_type must be positive or inf, but is {norm_type}")
+    gradients = _gradients(parameters)
+    total = float(np.linalg.norm([_norm(g.data, norm_type) for g in gradients] or [0.0], norm_type))
+    if error_if_nonfinite and not math.isfinite(total):
+        raise RuntimeError(
+            f"clip_grad_norm_: the norm of the gradients is {total}, so clipping would make them NaN or 0; "
+            "error_if_nonfinite=False lets it"
+        )
+    scale = max_norm / (total + 1e-6)
+    if not scale >= 1:  # so a NaN goes on into the gradients, as in Torch
+        _change(gradients, lambda array, out: np.multiply(array, scale, out=out))
+    return Tensor(np.array(total, np.result_type(np.float32, *(g.dtype for g in gradients))))
+
+
+def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
+    """Clamp every gradient's elements to [-clip_value, clip_value].
+
+    >>> import tinygrad_cnn as tg
+    >>> from tinygrad_cnn import optim
+    >>> x = tg.Tensor([0.0, 0.0], requires_grad=True)
+    >>> (x * tg.Tensor([3.0, -0.5])).sum().backward()
+    >>> optim.clip_grad_value_([x], 1.0)
+    >>> x.grad
+    Tensor([ 1. , -0.5])
+    """
+    _change(_gradients(parameters), lambda array, out: np.clip(array, -clip_value, clip_value, out=out))
+
+
+def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
+    parameters = [parameters] if isinstance(parameters, Tensor) else parameters
+    return [p.grad for p in parameters if p.grad is not None and p.grad.data.size]
+
+
+def _norm(array: np.ndarray, order: float) -> np.floating:
+    """The norm of an array as one vector: that of its chunks' norms."""
+    flat = np.ascontiguousarray(array).reshape(-1)
+    chunks = (flat[start : start + CHUNK].astype(np.float64) for start in range(0, flat.size, CHUNK))
+    return np.linalg.norm([np.linalg.norm(chunk, order) for chunk in chunks], order)
+
+
+def _change(gradients: list[Tensor], function: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> None:
+    """Write function(array, out) into each gradient's array, or beside it where a graph still needs it."""
+    for gradient in gradients:
+        array = gradient.data
+        gradient.data = function(array, array if array.flags.writeable else np.empty_like(array))

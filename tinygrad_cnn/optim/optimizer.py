@@ -1,0 +1,235 @@
+"""What all optimisers share: parameters in groups, saved state, and one walk over memory per step.
+
+An optimiser is one `rule`: given a parameter's state and its group's options, it returns the function that
+updates a flat chunk. The walk hands it chunk after chunk, small enough to stay in cache through the whole
+formula, so a step reads and writes each array once.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from math import ceil
+from typing import Any
+
+import numpy as np
+
+from ..kernels.threads import parallel_for
+from ..modes import enable_grad
+from ..tensor import Tensor
+
+CHUNK = 1 << 16  # elements: the arrays of a formula, so cut, fit into a core's L2 cache
+
+Update = Callable[..., None]
+
+
+class Optimizer:
+    """Base of the optimisers: `params` is an iterable of Tensors, or of dicts with options of their own.
+
+    A dict `{"params": [...], "lr": 0.1}` makes a group whose options stand before `defaults`. Parameters
+    without a gradient are skipped. State is one dict per parameter, under Torch's names: arrays of the
+    parameter's shape and dtype, and `step`, an int. Raises TypeError for what is not a Tensor, ValueError for
+    an empty list, for a parameter given twice, for a computed (non-leaf) Tensor and for a negative option.
+    """
+
+    decoupled_weight_decay = False  # True: decay the parameter itself, not by way of the gradient
+
+    def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
+        if isinstance(params, (Tensor, set)) or not isinstance(params, Iterable):
+            raise TypeError(
+                f"{self._name}: params must be an ordered iterable of Tensors or dicts, such as "
+                f"model.parameters() or [tensor], but is a {type(params).__name__}"
+            )
+        self.defaults = defaults
+        self.param_groups: list[dict[str, Any]] = []
+        self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
+        groups = list(params)
+        if not groups:
+            raise ValueError(f"{self._name}: got an empty parameter list; there is nothing to optimise")
+        for group in groups if isinstance(groups[0], dict) else [{"params": groups}]:
+            self.add_param_group(group)
+
+    @property
+    def _name(self) -> str:
+        return type(self).__name__
+
+    def rule(self, p: np.ndarray, state: dict[str, Any], group: dict[str, Any]) -> Update:
+        """Begin a step for parameter `p`: bring its state up to date and return the formula for a chunk.
+
+        The formula is called as `update(p, g, scratch, **arrays)` with 1-D chunks: of the parameter and of
+        the arrays in `state`, by name, all to be written in place; and of the gradient and of scratch memory,
+        both free to overwrite. Chunks may run on several threads.
+        """
+        raise NotImplementedError(f"{self._name} does not say how to update a parameter")
+
+    def check_options(self, group: dict[str, Any]) -> None:
+        """Raise ValueError for options that make no sense; optimisers add their own conditions."""
+        for name in self.defaults:
+            value = group[name]
+            if isinstance(value, (int, float)) and not value >= 0:
+                raise ValueError(f"{self._name}: {name} must be 0 or more, but is {value}")
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Optimise more parameters: a dict of `params` (a Tensor or an iterable) and options."""
+        if not isinstance(param_group, dict):
+            raise TypeError(
+                f"{self._name}: a parameter group must be a dict, not a {_type_name(param_group)}"
+            )
+        params = param_group["params"]
+        if isinstance(params, set):
+            raise TypeError(f"{self._name}: a set has another order in each run; give the params in a list")
+        params = [params] if isinstance(params, Tensor) else list(params)
+        known = {id(p) for group in self.param_groups for p in group["params"]}
+        for i, p in enumerate(params):
+            if not isinstance(p, Tensor):
+                raise TypeError(f"{self._name}: params[{i}] must be a Tensor, not a {_type_name(p)}")
+            if not p.is_leaf:
+                raise ValueError(
+                    f"{self._name}: params[{i}] of shape {p.shape} was computed from other tensors; "
+                    "optimise those (the leaves), or a detached copy"
+                )
+            if id(p) in known:
+                raise ValueError(f"{self._name}: params[{i}] of shape {p.shape} is given more than once")
+            known.add(id(p))
+        group = {**self.defaults, **param_group, "params": params}
+        self.check_options(group)
+        self.param_groups.append(group)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients; with `set_to_none=False` they become zeros."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None:
+                    p.grad = None if set_to_none else Tensor(np.zeros_like(p.grad.data))
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update every parameter that has a gradient.
+
+        `closure`, if given, is called first with gradients on, computes them anew, and its loss is returned.
+        Raises ValueError for a gradient that has not its parameter's shape.
+        """
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        for i, group in enumerate(self.param_groups):
+            options = {name: _plain(value) for name, value in group.items() if name != "params"}
+            for j, p in enumerate(group["params"]):
+                if p.grad is None:
+                    continue
+                if p.grad.shape != p.shape:
+                    raise ValueError(
+                        f"{self._name}: param_groups[{i}]['params'][{j}] has shape {p.shape}, "
+                        f"but its gradient has shape {p.grad.shape}"
+                    )
+                self._update(p, p.grad.data, options)
+        return loss
+
+    def _update(self, parameter: Tensor, gradient: np.ndarray, options: dict[str, Any]) -> None:
+        """Walk one parameter, its gradient and its state in step."""
+        array = parameter.data
+        in_place = array.flags.writeable and array.flags.c_contiguous
+        target = array if in_place else np.array(array, order="C")
+        state = self.state[parameter]
+        update = self.rule(target, state, options)
+
+        p_flat = target.reshape(-1)
+        g_flat = np.ascontiguousarray(gradient, dtype=target.dtype).reshape(-1)
+        arrays = {name: a.reshape(-1) for name, a in state.items() if isinstance(a, np.ndarray)}
+        lr, weight_decay, maximize = options["lr"], options["weight_decay"], options["maximize"]
+
+        def update_chunk(number: int) -> None:
+            chunk = slice(number * CHUNK, (number + 1) * CHUNK)
+            p, g = p_flat[chunk], g_flat[chunk]
+            g = np.negative(g) if maximize else g.copy()
+            scratch = np.empty_like(p)
+            if weight_decay and self.decoupled_weight_decay:
+                p *= 1 - lr * weight_decay
+            elif weight_decay:
+                g += np.multiply(p, weight_decay, out=scratch)
+            update(p, g, scratch, **{name: a[chunk] for name, a in arrays.items()})
+
+        parallel_for(update_chunk, ceil(p_flat.size / CHUNK))
+
+        if not array.flags.writeable:
+            parameter.data = target  # a live graph keeps the old values, so its gradients stay right
+        elif not in_place:
+            array[...] = target
+
+    def state_dict(self) -> dict[str, Any]:
+        """A copy of the state and the options, in Torch's layout; parameters are numbered in order.
+
+        `{"state": {0: {"step": 3, "exp_avg": array, ...}, ...}, "param_groups": [{..., "params": [0, ...]}]}`
+        """
+        params = [p for group in self.param_groups for p in group["params"]]
+        number = {id(p): i for i, p in enumerate(params)}
+        groups = [
+            {**copy.deepcopy({k: v for k, v in group.items() if k != "params"}), "params": indices}
+            for group in self.param_groups
+            for indices in [[number[id(p)] for p in group["params"]]]
+        ]
+        state = {i: copy.deepcopy(self.state[p]) for i, p in enumerate(params) if self.state.get(p)}
+        return {"state": state, "param_groups": groups}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from what `state_dict` of an optimiser over the same parameters returned.
+
+        Arrays may also be Tensors, or Torch's. Raises ValueError, and changes nothing, where groups or shapes
+        do not match.
+        """
+        saved_groups = state_dict["param_groups"]
+        sizes = [len(group["params"]) for group in self.param_groups]
+        saved_sizes = [len(group["params"]) for group in saved_groups]
+        if sizes != saved_sizes:
+            raise ValueError(
+                f"{self._name}: the saved parameter groups have {saved_sizes} parameters, these have {sizes}"
+            )
+        numbers = [i for group in saved_groups for i in group["params"]]
+        params = dict(zip(numbers, (p for group in self.param_groups for p in group["params"]), strict=True))
+        state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
+        for number, saved in state_dict["state"].items():
+            for name, value in saved.items():
+                state[params[number]][name] = self._loaded(value, name, number, params[number])
+        groups = [
+            {**group, **copy.deepcopy(saved), "params": group["params"]}
+            for group, saved in zip(self.param_groups, saved_groups, strict=True)
+        ]
+        for group in groups:
+            self.check_options(group)
+        self.state, self.param_groups = state, groups
+
+    def _loaded(self, value: Any, name: str, number: int, p: Tensor) -> Any:
+        array = np.asarray(value.numpy() if hasattr(value, "numpy") else value)
+        if name == "step":
+            return int(array)
+        if array.shape != p.shape:
+            raise ValueError(
+                f"{self._name}: the saved {name} of parameter {number} has shape {array.shape}, "
+                f"but the parameter has {p.shape}"
+            )
+        return np.array(array, dtype=p.dtype, order="C")
+
+    def __repr__(self) -> str:
+        lines = [f"{self._name} ("]
+        for i, group in enumerate(self.param_groups):
+            lines.append(f"Parameter Group {i}")
+            lines += [f"    {name}: {group[name]}" for name in sorted(group) if name != "params"]
+        return "\n".join([*lines, ")"])
+
+
+def moving_average(mean: np.ndarray, value: np.ndarray, decay: float, scratch: np.ndarray) -> None:
+    """mean <- decay * mean + (1 - decay) * value, in place; `value` may be the scratch memory itself."""
+    mean *= decay
+    mean += np.multiply(value, 1 - decay, out=scratch)
+
+
+def _plain(value: Any) -> Any:
+    """A Python number: NumPy's own would turn float32 arithmetic into float64."""
+    if isinstance(value, (tuple, list)):
+        return tuple(_plain(v) for v in value)
+    return value.item() if hasattr(value, "item") else value
+
+
+def _type_name(value: Any) -> str:
+    return type(value).__name__
