@@ -48,9 +48,7 @@ def test_amsgrad_divides_by_the_largest_mean_square_so_far():
 
 def test_adams_weight_decay_goes_through_the_gradient():
     # the gradient is 0 + 0.5 * 3, and the first step takes its sign
-    assert one_step(optim.Adam, [3.0, -3.0], [0.0, 0.0], lr=0.5, weight_decay=0.5) == pytest.approx(
-        [2.5, -2.5]
-    )
+    assert one_step(optim.Adam, [3.0, -3.0], [0.0, 0.0], lr=0.5, weight_decay=0.5) == pytest.approx([2.5, -2.5])
 
 
 def test_adamws_weight_decay_shrinks_the_parameter_itself():
@@ -88,6 +86,4 @@ def test_fifty_steps_are_torchs(
 
 @pytest.mark.parametrize("name", ["Adam", "AdamW"])
 def test_fifty_steps_with_two_groups_are_torchs(walk_beside_torch, name: str):
-    walk_beside_torch(
-        name, np.float32, {"lr": 0.01, "amsgrad": True}, {"betas": (0.8, 0.9), "weight_decay": 0.3}
-    )
+    walk_beside_torch(name, np.float32, {"lr": 0.01, "amsgrad": True}, {"betas": (0.8, 0.9), "weight_decay": 0.3})

@@ -32,13 +32,9 @@ class TestClipGradNorm:
         optim.clip_grad_norm_([x], 5.1)
         assert x.grad.tolist() == [3.0, -4.0]
 
-    @pytest.mark.parametrize(
-        ("order", "norm"), [(1.0, 7.0), (2.0, 5.0), (float("inf"), 4.0), (3, 91 ** (1 / 3))]
-    )
+    @pytest.mark.parametrize(("order", "norm"), [(1.0, 7.0), (2.0, 5.0), (float("inf"), 4.0), (3, 91 ** (1 / 3))])
     def test_knows_the_norms_of_all_positive_orders(self, order: float, norm: float):
-        assert optim.clip_grad_norm_(parameters([3.0], None, [-4.0]), 100.0, order).item() == pytest.approx(
-            norm
-        )
+        assert optim.clip_grad_norm_(parameters([3.0], None, [-4.0]), 100.0, order).item() == pytest.approx(norm)
 
     @pytest.mark.parametrize("order", [0, -1.0, float("nan")])
     def test_refuses_other_orders(self, order: float):

@@ -67,9 +67,7 @@ class TestParameters:
             optim.Adam([parameter(), np.ones(3)])
 
     def test_that_were_computed_are_refused(self):
-        with pytest.raises(
-            ValueError, match=r"params\[0\] of shape \(3, 4\) was computed from other tensors"
-        ):
+        with pytest.raises(ValueError, match=r"params\[0\] of shape \(3, 4\) was computed from other tensors"):
             optim.SGD([parameter() * 2])
 
     def test_must_be_some(self):
@@ -169,9 +167,7 @@ class TestStep:
         assert x.data is array
         assert x.data.dtype == dtype
         assert (x.data != before).all()
-        assert {a.dtype for a in optimizer.state[x].values() if isinstance(a, np.ndarray)} == {
-            np.dtype(dtype)
-        }
+        assert {a.dtype for a in optimizer.state[x].values() if isinstance(a, np.ndarray)} == {np.dtype(dtype)}
 
     @each_optimizer
     def test_leaves_the_gradient_as_it_was(self, make: Callable):
@@ -250,6 +246,15 @@ class TestLiveGraph:
         x.grad = None
         loss.backward()
         assert x.grad.item() == 6.0
+
+    def test_that_has_been_used_does_not_keep_the_step_from_writing_in_place(self):
+        x = parameter()
+        optimizer, array = optim.SGD([x]), x.data
+        for _ in range(2):
+            loss = (x * x).sum()
+            loss.backward()
+            optimizer.step()  # while `loss` is still there
+            assert x.data is array
 
     def test_and_steps_without_one_give_the_same_bits(self):
         results = []
@@ -330,9 +335,7 @@ class TestStateDict:
     def test_of_other_parameters_is_refused(self, other: list[tuple[int, ...]]):
         optimizer = optim.Adam([parameter(), parameter((7,))])
         saved = optim.Adam([parameter(shape) for shape in other]).state_dict()
-        with pytest.raises(
-            ValueError, match=r"the saved parameter groups have \[\d\] parameters, these have \[2\]"
-        ):
+        with pytest.raises(ValueError, match=r"the saved parameter groups have \[\d\] parameters, these have \[2\]"):
             optimizer.load_state_dict(saved)
 
     def test_of_other_shapes_is_refused_and_changes_nothing(self):

@@ -51,9 +51,7 @@ def test_a_constant_gradient_has_no_variance_and_never_gives_nan():
 @pytest.mark.parametrize("weight_decay", [0.0, 0.1])
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 @pytest.mark.parametrize("options", [{}, {"centered": True}, {"alpha": 0.9, "eps": 1e-3, "maximize": True}])
-def test_fifty_steps_are_torchs(
-    walk_beside_torch, dtype: type, weight_decay: float, momentum: float, options: dict
-):
+def test_fifty_steps_are_torchs(walk_beside_torch, dtype: type, weight_decay: float, momentum: float, options: dict):
     walk_beside_torch("RMSprop", dtype, {"weight_decay": weight_decay, "momentum": momentum, **options})
 
 

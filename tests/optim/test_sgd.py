@@ -50,9 +50,7 @@ def test_nesterov_looks_ahead_along_the_momentum():
     assert steps([2.0, 4.0], lr=1.0, momentum=0.5, nesterov=True) == [7.0, 0.5]
 
 
-@pytest.mark.parametrize(
-    "options", [{"nesterov": True}, {"nesterov": True, "momentum": 0.9, "dampening": 0.1}]
-)
+@pytest.mark.parametrize("options", [{"nesterov": True}, {"nesterov": True, "momentum": 0.9, "dampening": 0.1}])
 def test_nesterov_without_momentum_or_with_dampening_is_refused(options: dict):
     with pytest.raises(ValueError, match="nesterov needs a momentum and no dampening"):
         optim.SGD([tg.Tensor(0.0)], **options)

@@ -52,9 +52,7 @@ class Adam(Optimizer):
     def check_options(self, group: dict[str, Any]) -> None:
         super().check_options(group)
         if not all(0 <= beta < 1 for beta in group["betas"]):
-            raise ValueError(
-                f"{self._name}: betas must be at least 0 and less than 1, but are {group['betas']}"
-            )
+            raise ValueError(f"{self._name}: betas must be at least 0 and less than 1, but are {group['betas']}")
 
     def rule(self, p: np.ndarray, state: dict[str, Any], group: dict[str, Any]) -> Update:
         amsgrad = group["amsgrad"]

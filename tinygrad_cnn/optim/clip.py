@@ -66,11 +66,11 @@ def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
     return [p.grad for p in parameters if p.grad is not None and p.grad.data.size]
 
 
-def _norm(array: np.ndarray, order: float) -> np.floating:
+def _norm(array: np.ndarray, order: float) -> float:
     """The norm of an array as one vector: that of its chunks' norms."""
     flat = np.ascontiguousarray(array).reshape(-1)
     chunks = (flat[start : start + CHUNK].astype(np.float64) for start in range(0, flat.size, CHUNK))
-    return np.linalg.norm([np.linalg.norm(chunk, order) for chunk in chunks], order)
+    return float(np.linalg.norm([np.linalg.norm(chunk, order) for chunk in chunks], order))
 
 
 def _change(gradients: list[Tensor], function: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> None:

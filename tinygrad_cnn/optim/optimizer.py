@@ -73,9 +73,7 @@ class Optimizer:
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Optimise more parameters: a dict of `params` (a Tensor or an iterable) and options."""
         if not isinstance(param_group, dict):
-            raise TypeError(
-                f"{self._name}: a parameter group must be a dict, not a {_type_name(param_group)}"
-            )
+            raise TypeError(f"{self._name}: a parameter group must be a dict, not a {_type_name(param_group)}")
         params = param_group["params"]
         if isinstance(params, set):
             raise TypeError(f"{self._name}: a set has another order in each run; give the params in a list")

@@ -53,8 +53,7 @@ class SGD(Optimizer):
         momentum, dampening = group["momentum"], group["dampening"]
         if group["nesterov"] and (momentum == 0 or dampening != 0):
             raise ValueError(
-                "SGD: nesterov needs a momentum and no dampening, "
-                f"but momentum is {momentum} and dampening {dampening}"
+                f"SGD: nesterov needs a momentum and no dampening, but momentum is {momentum} and dampening {dampening}"
             )
 
     def rule(self, p: np.ndarray, state: dict[str, Any], group: dict[str, Any]) -> Update:

@@ -79,9 +79,7 @@ class StepLR(ClosedFormLR):
     [4.0]
     """
 
-    def __init__(
-        self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1
-    ) -> None:
+    def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1) -> None:
         if step_size < 1:
             raise ValueError(f"StepLR: step_size must be at least 1, but is {step_size}")
         self.step_size, self.gamma = step_size, gamma
@@ -107,9 +105,7 @@ class MultiStepLR(ClosedFormLR):
 class ConstantLR(ClosedFormLR):
     """Times `factor` until step `total_iters`, the base rate from then on."""
 
-    def __init__(
-        self, optimizer: Optimizer, factor: float = 1 / 3, total_iters: int = 5, last_epoch: int = -1
-    ) -> None:
+    def __init__(self, optimizer: Optimizer, factor: float = 1 / 3, total_iters: int = 5, last_epoch: int = -1) -> None:
         if not 0 <= factor <= 1:
             raise ValueError(f"ConstantLR: factor must be from 0 to 1, but is {factor}")
         self.factor, self.total_iters = factor, total_iters

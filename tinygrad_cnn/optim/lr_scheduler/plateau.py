@@ -45,9 +45,7 @@ class ReduceLROnPlateau(LRScheduler):
         if mode not in ("min", "max"):
             raise ValueError(f"ReduceLROnPlateau: mode must be 'min' or 'max', but is {mode!r}")
         if threshold_mode not in ("rel", "abs"):
-            raise ValueError(
-                f"ReduceLROnPlateau: threshold_mode must be 'rel' or 'abs', but is {threshold_mode!r}"
-            )
+            raise ValueError(f"ReduceLROnPlateau: threshold_mode must be 'rel' or 'abs', but is {threshold_mode!r}")
         self._attach(optimizer)
         self._per_group("min_lr", min_lr)
         self.mode, self.threshold, self.threshold_mode = mode, threshold, threshold_mode
@@ -70,9 +68,7 @@ class ReduceLROnPlateau(LRScheduler):
             self.cooldown_counter -= 1
             self.num_bad_epochs = 0
         if self.num_bad_epochs > self.patience:
-            for group, lowest in zip(
-                self.optimizer.param_groups, self._per_group("min_lr", self.min_lr), strict=True
-            ):
+            for group, lowest in zip(self.optimizer.param_groups, self._per_group("min_lr", self.min_lr), strict=True):
                 lr = max(group["lr"] * self.factor, lowest)
                 if group["lr"] - lr > self.eps:
                     group["lr"] = lr

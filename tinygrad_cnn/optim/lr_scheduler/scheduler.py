@@ -84,7 +84,5 @@ class LRScheduler:
         if not isinstance(value, (list, tuple)):
             return [value] * count
         if len(value) != count:
-            raise ValueError(
-                f"{self._name}: {name} needs {count} entries, one per group, but has {len(value)}"
-            )
+            raise ValueError(f"{self._name}: {name} needs {count} entries, one per group, but has {len(value)}")
         return list(value)

@@ -35,10 +35,10 @@ class SequentialLR(LRScheduler):
 
     not_saved = ("optimizer", "_schedulers")
 
-    def __init__(
-        self, optimizer: Optimizer, schedulers: Sequence[LRScheduler], milestones: Sequence[int]
-    ) -> None:
+    def __init__(self, optimizer: Optimizer, schedulers: Sequence[LRScheduler], milestones: Sequence[int]) -> None:
         self._attach(optimizer)
+        if not schedulers:
+            raise ValueError("SequentialLR: needs at least one scheduler")
         for i, scheduler in enumerate(schedulers):
             if isinstance(scheduler, (SequentialLR, ReduceLROnPlateau)):
                 raise ValueError(f"SequentialLR: schedulers[{i}] must not be a {type(scheduler).__name__}")
