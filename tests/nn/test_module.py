@@ -1,0 +1,470 @@
+"""What a Module finds in itself, saves, loads and shows."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import pickle
+import threading
+import weakref
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+
+import tinygrad_cnn as tg
+from tinygrad_cnn import nn
+
+
+def names(module: nn.Module) -> list[str]:
+    return [name for name, _ in module.named_parameters()]
+
+
+class Scale(nn.Module):
+    """One parameter, one buffer; its __init__ does not call Module's, which is fine."""
+
+    def __init__(self, value: float = 1.0) -> None:
+        self.factor = nn.Parameter([value])
+        self.calls = nn.Buffer(np.array(0))
+
+    def forward(self, x: tg.Tensor) -> tg.Tensor:
+        return x * self.factor
+
+
+class Nested(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.last_named_first = Scale()
+        self.layers = [Scale(), [Scale(), nn.Parameter([2.0])]]
+        self.heads = {"age": Scale(), "other": (nn.Parameter([3.0]),)}
+        self.nothing = None
+        self.size = (3, 3)
+        self.plain = tg.Tensor([1.0], requires_grad=True)
+        self.alpha = nn.Parameter([4.0])
+
+
+NESTED_NAMES = [
+    "last_named_first.factor",
+    "layers.0.factor",
+    "layers.1.0.factor",
+    "layers.1.1",
+    "heads.age.factor",
+    "heads.other.0",
+    "alpha",
+]
+
+
+# ---- finding --------------------------------------------------------------------------------------------
+
+
+def test_parameters_are_found_in_lists_tuples_and_dicts_in_definition_order() -> None:
+    assert names(Nested()) == NESTED_NAMES
+    assert [p.item() for p in Nested().parameters()] == [1, 1, 1, 2, 1, 3, 4]
+
+
+def test_the_order_is_the_same_every_time() -> None:
+    assert all(names(Nested()) == NESTED_NAMES for _ in range(5))
+
+
+def test_a_plain_tensor_is_no_parameter_even_if_it_requires_grad() -> None:
+    assert "plain" not in names(Nested())
+
+
+def test_buffers_are_found_like_parameters_but_are_not_among_them() -> None:
+    module = Nested()
+    assert [name for name, _ in module.named_buffers()] == [
+        "last_named_first.calls", "layers.0.calls", "layers.1.0.calls", "heads.age.calls",
+    ]  # fmt: skip
+    assert len(list(module.buffers())) == 4
+    assert not {id(b) for b in module.buffers()} & {id(p) for p in module.parameters()}
+
+
+def test_modules_come_parent_first_and_children_are_those_held_without_a_module_between() -> None:
+    module = Nested()
+    assert [name for name, _ in module.named_modules()] == [
+        "", "last_named_first", "layers.0", "layers.1.0", "heads.age",
+    ]  # fmt: skip
+    outer = nn.Sequential(module, nn.ReLU())
+    assert [name for name, _ in outer.named_children()] == ["0", "1"]
+    assert list(outer.children()) == [module, outer[1]]
+    assert next(outer.modules()) is outer
+
+
+def test_a_prefix_stands_before_every_name() -> None:
+    assert [name for name, _ in Scale().named_parameters("a.b")] == ["a.b.factor"]
+    assert [name for name, _ in Scale().named_modules(prefix="a")] == ["a"]
+
+
+def test_without_recursion_only_a_modules_own_parameters_come() -> None:
+    assert [name for name, _ in Nested().named_parameters(recurse=False)] == [
+        "layers.1.1", "heads.other.0", "alpha",
+    ]  # fmt: skip
+    assert list(nn.Sequential(Scale()).parameters(recurse=False)) == []
+
+
+def test_what_is_shared_counts_once_but_is_saved_under_every_name() -> None:
+    shared = nn.Linear(2, 2)
+    module = nn.Sequential(shared, nn.ReLU(), shared)
+    module.alias = shared.weight
+    assert names(module) == ["0.weight", "0.bias"]
+    assert len(list(module.modules())) == 3
+    assert list(module.state_dict()) == ["0.weight", "0.bias", "2.weight", "2.bias", "alias"]
+    assert [n for n, _ in module.named_parameters(remove_duplicate=False)] == list(module.state_dict())
+
+
+def test_a_module_inside_itself_is_walked_once() -> None:
+    parent, child = nn.Module(), Scale()
+    parent.child, child.parent, child.siblings = child, parent, [child]
+    assert names(parent) == ["child.factor"]
+    assert list(parent.state_dict()) == ["child.factor", "child.calls"]
+    assert parent.eval().apply(lambda m: None) is parent
+    assert repr(parent) == "Module(\n  (child): Scale(\n    (parent): (...)\n  )\n)"
+
+
+def test_forty_layers_of_sharing_are_walked_in_no_time() -> None:
+    module = nn.Module()
+    module.weight = nn.Parameter([1.0])
+    for _ in range(40):
+        above = nn.Module()
+        above.left = above.right = module
+        module = above
+    assert len(list(module.parameters())) == 1
+    assert len(list(module.modules())) == 41
+
+
+def test_a_set_of_layers_is_refused_because_it_has_no_order() -> None:
+    module = nn.Module()
+    module.layers = {Scale(), Scale()}
+    with pytest.raises(TypeError, match=r"'layers' holds modules or tensors in a set.*use a list"):
+        list(module.parameters())
+    module.layers = {1, 2}
+    assert list(module.parameters()) == []
+
+
+def test_two_tensors_under_one_name_are_refused() -> None:
+    module = nn.Module()
+    module.heads = {1: Scale(), "1": Scale()}
+    with pytest.raises(ValueError, match=r"two tensors under the name 'heads\.1\.factor'"):
+        module.state_dict()
+
+
+def test_attributes_may_be_added_while_walking() -> None:
+    module = Nested()
+    for i, child in enumerate(module.modules()):
+        child.number = i
+    assert [child.number for child in module.modules()] == [0, 1, 2, 3, 4]
+
+
+def test_get_submodule_takes_dotted_names() -> None:
+    module = Nested()
+    assert module.get_submodule("layers.1.0") is module.layers[1][0]
+    assert module.get_submodule("heads.age") is module.heads["age"]
+    assert module.get_submodule("") is module
+    with pytest.raises(AttributeError, match=r"Nested has no module named 'heads\.sex'"):
+        module.get_submodule("heads.sex")
+
+
+# ---- setting by name ------------------------------------------------------------------------------------
+
+
+def test_registering_is_setting_an_attribute() -> None:
+    module = nn.Module()
+    module.register_parameter("weight", nn.Parameter([1.0]))
+    module.register_parameter("bias", None)
+    module.register_buffer("mean", tg.Tensor([2.0]))
+    module.register_buffer("cache", np.zeros(3), persistent=False)
+    module.register_buffer("missing", None)
+    module.add_module("relu", nn.ReLU())
+    assert names(module) == ["weight"]
+    assert list(module.state_dict()) == ["weight", "mean"]
+    assert [name for name, _ in module.named_buffers()] == ["mean", "cache"]
+    assert module.bias is None
+    assert module.missing is None
+    assert isinstance(module.relu, nn.ReLU)
+
+
+@pytest.mark.parametrize(("name", "problem"), [("a.b", "no dot"), ("", "non-empty"), ("forward", "already")])
+def test_a_name_that_cannot_be_an_attribute_is_refused(name: str, problem: str) -> None:
+    module = nn.Module()
+    for register in (
+        lambda: module.add_module(name, nn.ReLU()),
+        lambda: module.register_buffer(name, [1.0]),
+        lambda: module.register_parameter(name, None),
+    ):
+        with pytest.raises(KeyError, match=problem):
+            register()
+
+
+def test_registering_the_wrong_kind_is_a_type_error() -> None:
+    with pytest.raises(TypeError, match="'x' must be a Parameter, not Tensor"):
+        nn.Module().register_parameter("x", tg.Tensor([1.0]))
+    with pytest.raises(TypeError, match="'x' must be a Module, not function"):
+        nn.Module().add_module("x", lambda x: x)
+    with pytest.raises(TypeError, match="must be a string, not 3"):
+        nn.Module().add_module(3, nn.ReLU())
+
+
+def test_a_parameter_requires_grad_unless_told_and_keeps_its_dtype() -> None:
+    assert nn.Parameter([1.0]).requires_grad
+    assert not nn.Parameter([1.0], requires_grad=False).requires_grad
+    assert nn.Parameter(np.ones(2)).dtype == np.float64
+    assert not nn.Buffer([1.0]).requires_grad
+
+
+def test_what_is_computed_from_a_parameter_is_no_parameter() -> None:
+    assert type(nn.Parameter([1.0]) * 2) is tg.Tensor
+
+
+# ---- saving and loading ---------------------------------------------------------------------------------
+
+
+def test_state_dict_is_a_copy_that_training_does_not_change() -> None:
+    module = Scale()
+    state = module.state_dict()
+    with tg.no_grad():
+        module.factor += 1
+    assert state["factor"].tolist() == [1.0]
+    state["factor"][:] = 7
+    assert module.factor.item() == 2.0
+
+
+def test_state_goes_from_one_module_to_another() -> None:
+    source, target = Nested(), Nested()
+    for i, p in enumerate(source.parameters()):
+        p.data[:] = i + 10
+    assert target.load_state_dict(source.state_dict()) == ([], [])
+    assert [p.item() for p in target.parameters()] == [10, 11, 12, 13, 14, 15, 16]
+
+
+def test_loading_keeps_the_dtype_and_the_tensors_themselves() -> None:
+    module = nn.Linear(2, 1)
+    weight = module.weight
+    module.load_state_dict({"weight": np.array([[1, 2]]), "bias": tg.Tensor(np.array([3.0]))})
+    assert module.weight is weight
+    assert weight.dtype == np.float32
+    assert weight.tolist() == [[1.0, 2.0]]
+    assert module.bias.tolist() == [3.0]
+
+
+def test_every_problem_of_a_state_dict_is_in_one_error_and_nothing_has_changed() -> None:
+    module = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
+    before = module.state_dict()
+    wrong = {
+        "0.weight": np.zeros((2, 3)),
+        "0.bias": np.array(["a", "b", "c"]),
+        "1.weight": np.zeros((1, 3)),
+        "2.weight": np.zeros(1),
+    }
+    with pytest.raises(RuntimeError) as error:
+        module.load_state_dict(wrong)
+    assert str(error.value).splitlines() == [
+        "Sequential can't load this state_dict:",
+        "    missing: 1.bias",
+        "    unexpected: 2.weight",
+        "    wrong shape: 0.weight is (2, 3), the module has (3, 2)",
+        "    not real numbers: 0.bias is <U1, the module has float32",
+    ]
+    for name, array in module.state_dict().items():
+        np.testing.assert_array_equal(array, before[name])
+
+
+def test_loading_without_strict_returns_what_did_not_match_but_shapes_must_fit() -> None:
+    module = nn.Linear(2, 1)
+    result = module.load_state_dict({"weight": np.ones((1, 2)), "extra": np.ones(1)}, strict=False)
+    assert result.missing_keys == ["bias"]
+    assert result.unexpected_keys == ["extra"]
+    assert module.weight.tolist() == [[1.0, 1.0]]
+    with pytest.raises(RuntimeError, match=r"wrong shape: weight is \(2, 1\)"):
+        module.load_state_dict({"weight": np.ones((2, 1))}, strict=False)
+
+
+def test_loading_something_else_is_a_type_error() -> None:
+    with pytest.raises(TypeError, match="dict of arrays by name, not Linear"):
+        nn.Linear(1, 1).load_state_dict(nn.Linear(1, 1))
+
+
+def test_loading_a_state_made_of_the_modules_own_arrays_can_swap_them() -> None:
+    module = nn.Module()
+    module.a, module.b = nn.Parameter([1.0]), nn.Parameter([2.0])
+    module.load_state_dict({"a": module.b, "b": module.a.data})
+    assert (module.a.item(), module.b.item()) == (2.0, 1.0)
+
+
+def test_loading_while_a_graph_is_alive_leaves_its_gradients_right() -> None:
+    module = Scale(3.0)
+    x = tg.Tensor([5.0], requires_grad=True)
+    y = module(x)
+    module.load_state_dict({"factor": [100.0], "calls": 0})
+    assert module.factor.item() == 100.0
+    y.backward()
+    assert x.grad.item() == 3.0
+    assert module.factor.grad.item() == 5.0
+
+
+def test_a_module_that_loaded_can_be_trained_on() -> None:
+    module = Scale()
+    module.load_state_dict({"factor": np.array([2.0]), "calls": np.array(1)})
+    module(tg.Tensor([3.0])).backward()
+    assert module.factor.grad.item() == 3.0
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
+def test_a_copy_shares_nothing_and_keeps_kinds_modes_and_sharing(duplicate) -> None:
+    module = Nested().eval()
+    module.twin = module.heads["age"]
+    module.register_buffer("cache", [1.0], persistent=False)
+    twin = duplicate(module)
+    assert names(twin) == names(module)
+    assert list(twin.state_dict()) == list(module.state_dict())
+    assert not any(m.training for m in twin.modules())
+    assert all(p.requires_grad for p in twin.parameters())
+    twin.alpha.data[:] = 9
+    assert module.alpha.item() == 4.0
+    assert twin.twin is twin.heads["age"]
+
+
+# ---- changing -------------------------------------------------------------------------------------------
+
+
+def test_train_and_eval_reach_every_module_and_return_the_module() -> None:
+    module = Nested()
+    assert module.training
+    assert module.eval() is module
+    assert not any(m.training for m in module.modules())
+    assert all(m.training for m in module.train().modules())
+
+
+def test_eval_does_not_stop_gradients() -> None:
+    module = Scale().eval()
+    module(tg.Tensor([2.0])).backward()
+    assert module.factor.grad.item() == 2.0
+
+
+def test_zero_grad_forgets_gradients_or_fills_them_with_zeros() -> None:
+    module = Scale()
+    module(tg.Tensor([2.0])).backward()
+    module.zero_grad(set_to_none=False)
+    assert module.factor.grad.tolist() == [0.0]
+    module.zero_grad()
+    assert module.factor.grad is None
+
+
+def test_frozen_parameters_collect_no_gradient() -> None:
+    module = nn.Sequential(Scale(2.0).requires_grad_(False), Scale(3.0))
+    module(tg.Tensor([1.0])).backward()
+    assert module[0].factor.grad is None
+    assert module[1].factor.grad.item() == 2.0
+
+
+def test_apply_calls_children_before_their_parent_and_each_once() -> None:
+    shared = nn.ReLU()
+    module = nn.Sequential(nn.Sequential(shared, nn.Tanh()), shared)
+    seen: list[str] = []
+    assert module.apply(lambda m: seen.append(type(m).__name__)) is module
+    assert seen == ["ReLU", "Tanh", "Sequential", "Sequential"]
+
+
+def test_double_and_float_change_floating_point_state_only() -> None:
+    module = nn.BatchNorm1d(2).double()
+    assert {str(a.dtype) for a in module.state_dict().values()} == {"float64", "int64"}
+    assert module(tg.Tensor(np.ones((3, 2)))).dtype == np.float64
+    assert module.float().weight.dtype == np.float32
+
+
+# ---- calling --------------------------------------------------------------------------------------------
+
+
+def test_a_module_without_forward_says_what_to_write() -> None:
+    class Empty(nn.Module):
+        pass
+
+    with pytest.raises(NotImplementedError, match="Empty has no forward method"):
+        Empty()(1)
+
+
+def test_forward_hooks_see_and_may_replace_the_output_until_removed() -> None:
+    module, seen = Scale(2.0), []
+    watching = module.register_forward_hook(lambda m, args, out: seen.append((m, args, out.item())))
+    doubling = module.register_forward_hook(lambda m, args, out: out * 2)
+    x = tg.Tensor([3.0])
+    assert module(x).item() == 12.0
+    assert seen == [(module, (x,), 6.0)]
+    doubling.remove()
+    doubling.remove()
+    assert module(x).item() == 6.0
+    watching.remove()
+    with module.register_forward_hook(lambda m, args, out: out * 0):
+        assert module(x).item() == 0.0
+    assert module(x).item() == 6.0
+    assert len(seen) == 2
+
+
+def test_a_hook_belongs_to_one_module_only_and_may_remove_itself() -> None:
+    first, second, seen = Scale(), Scale(), []
+    handle = first.register_forward_hook(lambda m, args, out: (seen.append(m), handle.remove())[1])
+    for module in (second, first, first):
+        module(tg.Tensor([1.0]))
+    assert seen == [first]
+
+
+def test_current_modules_tells_which_forward_is_running() -> None:
+    seen = []
+
+    class Spy(nn.Module):
+        def forward(self, x: tg.Tensor) -> tg.Tensor:
+            seen.append([type(m).__name__ for m in nn.current_modules()])
+            return x
+
+    class Failing(nn.Module):
+        def forward(self, x: tg.Tensor) -> tg.Tensor:
+            raise ArithmeticError
+
+    nn.Sequential(Spy(), nn.Sequential(Spy()))(tg.Tensor([1.0]))
+    thread = threading.Thread(target=Spy(), args=(tg.Tensor([1.0]),))
+    with pytest.raises(ArithmeticError):
+        nn.Sequential(Failing())(1)
+    thread.start()
+    thread.join()
+    assert seen == [["Sequential", "Spy"], ["Sequential", "Sequential", "Spy"], ["Spy"]]
+    assert nn.current_modules() == ()
+
+
+def test_a_dropped_module_is_freed_by_reference_count() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        module = Nested()
+        list(module.named_parameters())
+        module.apply(lambda m: None)
+        repr(module)
+        alive = weakref.ref(module)
+        del module
+        assert alive() is None
+    finally:
+        gc.enable()
+
+
+# ---- showing --------------------------------------------------------------------------------------------
+
+
+def test_repr_is_nested_with_a_name_before_each_child() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            self.conv = nn.Conv2d(3, 8, 3, padding=1)
+            self.blocks = [nn.Sequential(OrderedDict(act=nn.ReLU(), drop=nn.Dropout(0.1)))]
+            self.heads = {"age": nn.Linear(8, 1)}
+
+        def extra_repr(self) -> str:
+            return "size=3"
+
+    assert repr(Net()) == (
+        "Net(\n"
+        "  size=3\n"
+        "  (conv): Conv2d(3, 8, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))\n"
+        "  (blocks.0): Sequential(\n"
+        "    (act): ReLU()\n"
+        "    (drop): Dropout(p=0.1, inplace=False)\n"
+        "  )\n"
+        "  (heads.age): Linear(in_features=8, out_features=1, bias=True)\n"
+        ")"
+    )

@@ -1,0 +1,151 @@
+"""Containers: modules that hold modules, in order or by name."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
+from typing import Any, TypeVar, cast, overload
+
+from .module import Module
+
+__all__ = ["ModuleDict", "ModuleList", "Sequential"]
+
+S = TypeVar("S", bound="_Ordered")
+
+
+class _Ordered(Module):
+    """Modules in order, each an attribute under its name, which is its number unless it was given one."""
+
+    def _held(self) -> dict[str, Module]:
+        return {name: value for name, value in vars(self).items() if isinstance(value, Module)}
+
+    def _name(self, index: int) -> str:
+        names = list(self._held())
+        if not -len(names) <= index < len(names):
+            raise IndexError(f"index {index} is out of range: this {type(self).__name__} holds {len(names)}")
+        return names[index]
+
+    def __len__(self) -> int:
+        return len(self._held())
+
+    def __iter__(self) -> Iterator[Module]:
+        return iter(self._held().values())
+
+    def __setitem__(self, index: int, module: Module) -> None:
+        self.add_module(self._name(index), module)
+
+    def append(self: S, module: Module) -> S:
+        """Add a module at the end. Returns the container."""
+        self.add_module(str(len(self)), module)
+        return self
+
+    def extend(self: S, modules: Iterable[Module]) -> S:
+        """Add modules at the end, in their order. Returns the container."""
+        for module in list(modules):
+            self.append(module)
+        return self
+
+
+class Sequential(_Ordered):
+    """Modules that run one after another, each on what the one before it gave.
+
+    Given an OrderedDict, it holds the modules under its keys. A slice is a Sequential of the same modules.
+
+    >>> from tinygrad_cnn import nn
+    >>> nn.Sequential(nn.Linear(3, 2), nn.ReLU())
+    Sequential(
+      (0): Linear(in_features=3, out_features=2, bias=True)
+      (1): ReLU()
+    )
+    """
+
+    def __init__(self, *modules: Module | OrderedDict[str, Module]) -> None:
+        for i, module in enumerate(modules):
+            if isinstance(module, OrderedDict) and len(modules) == 1:
+                for name, named in module.items():
+                    self.add_module(name, named)
+            else:
+                self.add_module(str(i), cast(Module, module))
+
+    def forward(self, x: Any) -> Any:
+        for module in self:
+            x = module(x)
+        return x
+
+    @overload
+    def __getitem__(self, index: int) -> Module: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequential: ...
+    def __getitem__(self, index: int | slice) -> Module:
+        if isinstance(index, slice):
+            return Sequential(OrderedDict(list(self._held().items())[index]))
+        return self._held()[self._name(index)]
+
+
+class ModuleList(_Ordered):
+    """A list of modules. It has no forward: the module that holds it says how they are used.
+
+    A plain list does as well; this one has Torch's name for it, and its repr.
+    """
+
+    def __init__(self, modules: Iterable[Module] = ()) -> None:
+        self.extend(modules)
+
+    @overload
+    def __getitem__(self, index: int) -> Module: ...
+    @overload
+    def __getitem__(self, index: slice) -> ModuleList: ...
+    def __getitem__(self, index: int | slice) -> Module:
+        if isinstance(index, slice):
+            return ModuleList(list(self)[index])
+        return self._held()[self._name(index)]
+
+    def insert(self, index: int, module: Module) -> None:
+        """Put a module before the one at `index`, as in a list."""
+        modules = list(self)
+        modules.insert(index, module)
+        for i, held in enumerate(modules):
+            self.add_module(str(i), held)
+
+
+class ModuleDict(Module):
+    """Modules by name. It has no forward: the module that holds it says how they are used."""
+
+    def __init__(self, modules: Mapping[str, Module] | None = None) -> None:
+        self.update(dict(modules or {}))
+
+    def _held(self) -> dict[str, Module]:
+        return {name: value for name, value in vars(self).items() if isinstance(value, Module)}
+
+    def __getitem__(self, key: str) -> Module:
+        return self._held()[key]
+
+    def __setitem__(self, key: str, module: Module) -> None:
+        self.add_module(key, module)
+
+    def __delitem__(self, key: str) -> None:
+        del self._held()[key]  # raises the KeyError
+        delattr(self, key)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._held()
+
+    def __len__(self) -> int:
+        return len(self._held())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._held())
+
+    def keys(self) -> KeysView[str]:
+        return self._held().keys()
+
+    def values(self) -> ValuesView[Module]:
+        return self._held().values()
+
+    def items(self) -> ItemsView[str, Module]:
+        return self._held().items()
+
+    def update(self, modules: Mapping[str, Module]) -> None:
+        """Add modules, in their order; one under a name that is taken replaces the old one."""
+        for key, module in modules.items():
+            self[key] = module

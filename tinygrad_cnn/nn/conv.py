@@ -1,0 +1,196 @@
+"""Convolution layers over `(N, C, H, W)` or `(C, H, W)`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import functional as F
+from ..tensor import Tensor
+from . import init
+from .module import Module, Parameter
+
+__all__ = ["Conv2d", "ConvTranspose2d"]
+
+Pair = tuple[int, int]
+PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
+
+
+def _pair(value: int | Pair | str, name: str) -> Pair:
+    if isinstance(value, (tuple, list)) and len(value) == 2:
+        return int(value[0]), int(value[1])
+    if isinstance(value, (int, np.integer)):
+        return int(value), int(value)
+    raise ValueError(f"{name} must be a number or a pair (height, width), not {value!r}")
+
+
+class _Conv(Module):
+    """What a convolution and its transpose share: options and parameters."""
+
+    transposed = False
+    padding: Any  # a pair; a Conv2d's may also be "same" or "valid"
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | Pair,
+        stride: int | Pair,
+        padding: int | Pair | str,
+        dilation: int | Pair,
+        output_padding: int | Pair,
+        groups: int,
+        bias: bool,
+        padding_mode: str,
+    ) -> None:
+        name = type(self).__name__
+        if groups < 1 or in_channels % groups or out_channels % groups:
+            raise ValueError(
+                f"{name}: groups={groups} must be positive and divide in_channels={in_channels} "
+                f"and out_channels={out_channels}"
+            )
+        if padding_mode not in PADDING_MODES:
+            raise ValueError(f"{name}: padding_mode must be one of {PADDING_MODES}, not {padding_mode!r}")
+        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
+        self.kernel_size = _pair(kernel_size, f"{name}: kernel_size")
+        self.stride = _pair(stride, f"{name}: stride")
+        by_name = not self.transposed and padding in ("same", "valid")
+        self.padding = padding if by_name else _pair(padding, f"{name}: padding")
+        self.dilation = _pair(dilation, f"{name}: dilation")
+        self.output_padding = _pair(output_padding, f"{name}: output_padding")
+        self.padding_mode = padding_mode
+
+        rows, columns = (in_channels, out_channels) if self.transposed else (out_channels, in_channels)
+        self.weight = Parameter(np.empty((rows, columns // groups, *self.kernel_size), np.float32))
+        self.bias = Parameter(np.empty(out_channels, np.float32)) if bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw new values."""
+        init.fan_in_uniform_(self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
+        if self.padding != (0, 0):
+            text += f", padding={self.padding}"
+        if self.dilation != (1, 1):
+            text += f", dilation={self.dilation}"
+        if self.output_padding != (0, 0):
+            text += f", output_padding={self.output_padding}"
+        if self.groups != 1:
+            text += f", groups={self.groups}"
+        if self.bias is None:
+            text += ", bias=False"
+        if self.padding_mode != "zeros":
+            text += f", padding_mode={self.padding_mode}"
+        return text
+
+
+class Conv2d(_Conv):
+    """Cross-correlation with a bank of kernels: `(N, in, H, W)` to `(N, out, H', W')`.
+
+    `kernel_size`, `stride`, `padding` and `dilation` are numbers or pairs (height, width); `padding` may also be
+    'valid' (none) or 'same' (H' = H, with stride 1). The weight is `(out, in / groups, height, width)`; it and
+    the bias start from U(-r, r), r = 1 / sqrt(in / groups * height * width).
+
+    >>> import numpy as np
+    >>> import tinygrad_cnn as tg
+    >>> tg.nn.Conv2d(3, 16, 3, padding=1)(tg.Tensor(np.ones((2, 3, 8, 8)))).shape
+    (2, 16, 8, 8)
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | Pair,
+        stride: int | Pair = 1,
+        padding: int | Pair | str = 0,
+        dilation: int | Pair = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+    ) -> None:
+        super().__init__(
+            in_channels, out_channels, kernel_size, stride, padding, dilation, 0, groups, bias, padding_mode
+        )
+        if padding == "same" and self.stride != (1, 1):
+            raise ValueError(f"Conv2d: padding='same' needs stride 1, not {self.stride}")
+
+    def _margins(self) -> list[int]:
+        """Left, right, top and bottom, as F.pad takes them."""
+        if self.padding == "same":
+            height, width = (d * (k - 1) for d, k in zip(self.dilation, self.kernel_size, strict=True))
+            return [width // 2, width - width // 2, height // 2, height - height // 2]
+        height, width = (0, 0) if self.padding == "valid" else self.padding
+        return [width, width, height, height]
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.padding_mode == "zeros":
+            return F.conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+        x = F.pad(x, self._margins(), mode=self.padding_mode)
+        return F.conv2d(x, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
+
+
+class ConvTranspose2d(_Conv):
+    """The transpose of Conv2d, which undoes its change of shape: `(N, in, H, W)` to `(N, out, H', W')`.
+
+    H' = (H - 1) * stride - 2 * padding + dilation * (height - 1) + output_padding + 1. A call may give the
+    `output_size` it wants, (H', W'), in place of `output_padding`. The weight is
+    `(in, out / groups, height, width)`.
+
+    >>> import numpy as np
+    >>> import tinygrad_cnn as tg
+    >>> tg.nn.ConvTranspose2d(16, 3, 2, stride=2)(tg.Tensor(np.ones((2, 16, 4, 4)))).shape
+    (2, 3, 8, 8)
+    """
+
+    transposed = True
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | Pair,
+        stride: int | Pair = 1,
+        padding: int | Pair = 0,
+        output_padding: int | Pair = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: int | Pair = 1,
+        padding_mode: str = "zeros",
+    ) -> None:
+        if padding_mode != "zeros":
+            raise ValueError(f"ConvTranspose2d: padding_mode must be 'zeros', not {padding_mode!r}")
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            output_padding,
+            groups,
+            bias,
+            padding_mode,
+        )
+
+    def _output_padding_for(self, x: Tensor, output_size: Sequence[int]) -> Pair:
+        wanted = tuple(output_size)[-2:]
+        options = zip(x.shape[-2:], self.stride, self.padding, self.dilation, self.kernel_size, strict=True)
+        smallest = tuple((size - 1) * s - 2 * p + d * (k - 1) + 1 for size, s, p, d, k in options)
+        largest = tuple(least + s - 1 for least, s in zip(smallest, self.stride, strict=True))
+        if not all(low <= w <= high for low, w, high in zip(smallest, wanted, largest, strict=True)):
+            raise ValueError(
+                f"ConvTranspose2d: output_size {wanted} is out of reach from an input of {x.shape[-2:]}: "
+                f"it can be from {smallest} to {largest}"
+            )
+        return wanted[0] - smallest[0], wanted[1] - smallest[1]
+
+    def forward(self, x: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
+        extra = self.output_padding if output_size is None else self._output_padding_for(x, output_size)
+        return F.conv_transpose2d(
+            x, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation
+        )

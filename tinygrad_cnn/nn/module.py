@@ -1,0 +1,387 @@
+"""Module: a tree of layers whose state is found by looking at it, so that there is nothing to register."""
+
+from __future__ import annotations
+
+import itertools
+import reprlib
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeVar, cast
+
+import numpy as np
+
+from ..tensor import Tensor
+
+__all__ = ["Buffer", "LoadResult", "Module", "Parameter", "RemovableHandle", "current_modules", "overwrite"]
+
+M = TypeVar("M", bound="Module")
+ForwardHook = Callable[[Any, tuple[Any, ...], Any], Any]
+
+
+class Parameter(Tensor):
+    """A tensor that a module trains: it requires a gradient, and `Module.parameters` finds it."""
+
+    def __init__(self, data: Any, requires_grad: bool = True) -> None:
+        super().__init__(data, requires_grad=requires_grad)
+
+
+class Buffer(Tensor):
+    """A tensor that belongs to a module's state but is not trained, such as a running mean.
+
+    One with `persistent=False` is left out of `state_dict`. Give it new values with `buffer.data = ...`:
+    binding the attribute to a plain tensor would make it an ordinary attribute, which is not saved.
+    """
+
+    def __init__(self, data: Any, persistent: bool = True) -> None:
+        super().__init__(data)
+        self.persistent = persistent
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Buffer:
+        copy = cast(Buffer, super().__deepcopy__(memo))
+        copy.persistent = self.persistent
+        return copy
+
+
+class LoadResult(NamedTuple):
+    """What `load_state_dict` did not find, and what it found too much."""
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
+
+
+class RemovableHandle:
+    """Takes a hook off again, with `remove()` or at the end of a `with` block."""
+
+    _ids = itertools.count()
+
+    def __init__(self, hooks: dict[int, ForwardHook], hook: ForwardHook) -> None:
+        self._hooks = hooks
+        self._id = next(self._ids)
+        hooks[self._id] = hook
+
+    def remove(self) -> None:
+        self._hooks.pop(self._id, None)
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.remove()
+
+
+class _Running(threading.local):
+    def __init__(self) -> None:
+        self.modules: list[Module] = []
+
+
+_running = _Running()
+
+
+def current_modules() -> tuple[Module, ...]:
+    """The modules whose `forward` this thread is inside, outermost first.
+
+    An observer of ops learns from it which layer ran the op.
+    """
+    return tuple(_running.modules)
+
+
+def overwrite(tensor: Tensor, values: Any) -> None:
+    """Give a tensor new values of its own shape and dtype, outside the graph.
+
+    Writes in place where it may. An array that a live graph still needs is read-only; the tensor then moves to
+    a new array and the graph keeps the old one, so that gradients stay right.
+    """
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"expected a Tensor to write to, got {type(tensor).__name__}")
+    if tensor.data.flags.writeable:
+        tensor.data[...] = values
+    else:
+        tensor.data = np.broadcast_to(values, tensor.shape).astype(tensor.dtype)
+
+
+class Module:
+    """The base of every layer and model: holds state, and `forward` says what it computes.
+
+    Parameters, buffers and other modules held as attributes belong to it, also those inside lists, tuples and
+    dicts. They are found in the order in which they were defined, under dotted names. A subclass need not
+    call `super().__init__()`.
+
+    >>> from tinygrad_cnn import nn
+    >>> class Heads(nn.Module):
+    ...     def __init__(self):
+    ...         self.body = nn.Linear(3, 2)
+    ...         self.heads = {"age": nn.Linear(2, 1, bias=False)}
+    ...     def forward(self, x):
+    ...         return self.heads["age"](self.body(x))
+    >>> [name for name, _ in Heads().named_parameters()]
+    ['body.weight', 'body.bias', 'heads.age.weight']
+    """
+
+    training: bool = True
+    _forward_hooks: Mapping[int, ForwardHook] = MappingProxyType({})  # a dict of its own with the first hook
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """What the module computes. Every subclass writes its own; callers use `module(x)`."""
+        raise NotImplementedError(f"{type(self).__name__} has no forward method: define forward(self, x)")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        running = _running.modules
+        running.append(self)
+        try:
+            output = self.forward(*args, **kwargs)
+            if self._forward_hooks:
+                for hook in tuple(self._forward_hooks.values()):
+                    replacement = hook(self, args, output)
+                    output = output if replacement is None else replacement
+            return output
+        finally:
+            running.pop()
+
+    def register_forward_hook(self, hook: ForwardHook) -> RemovableHandle:
+        """Call `hook(module, args, output)` after each forward; what it returns, if not None, replaces output."""
+        hooks = vars(self).setdefault("_forward_hooks", {})
+        return RemovableHandle(hooks, hook)
+
+    # ---------------------------------------------------------------------------------- what it holds
+
+    def _walk(
+        self, prefix: str = "", *, recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Module | Parameter | Buffer]]:
+        """Yield this module and all that it holds, depth first, in definition order, under dotted names.
+
+        With `remove_duplicate` each object comes once, under its first name; otherwise under every name,
+        except that a module inside itself is not entered again. Without `recurse`, sub-modules are named but
+        not entered.
+        """
+        return _visit(prefix, self, self if not recurse else None, remove_duplicate, set())
+
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Parameter]]:
+        """Yield `(dotted name, parameter)`, in definition order, a shared parameter once."""
+        for name, item in self._walk(prefix, recurse=recurse, remove_duplicate=remove_duplicate):
+            if isinstance(item, Parameter):
+                yield name, item
+
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Buffer]]:
+        """Yield `(dotted name, buffer)`, in definition order, a shared buffer once."""
+        for name, item in self._walk(prefix, recurse=recurse, remove_duplicate=remove_duplicate):
+            if isinstance(item, Buffer):
+                yield name, item
+
+    def named_modules(self, *, prefix: str = "", remove_duplicate: bool = True) -> Iterator[tuple[str, Module]]:
+        """Yield `(dotted name, module)` for this module, whose name is the prefix, and all below it."""
+        for name, item in self._walk(prefix, remove_duplicate=remove_duplicate):
+            if isinstance(item, Module):
+                yield name, item
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """Yield `(name, module)` for the modules that this one holds itself."""
+        for name, item in self._walk(recurse=False):
+            if isinstance(item, Module) and item is not self:
+                yield name, item
+
+    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
+        return (parameter for _, parameter in self.named_parameters(recurse=recurse))
+
+    def buffers(self, recurse: bool = True) -> Iterator[Buffer]:
+        return (buffer for _, buffer in self.named_buffers(recurse=recurse))
+
+    def modules(self) -> Iterator[Module]:
+        return (module for _, module in self.named_modules())
+
+    def children(self) -> Iterator[Module]:
+        return (module for _, module in self.named_children())
+
+    def get_submodule(self, target: str) -> Module:
+        """The module with this dotted name, such as `heads.age`. Raises AttributeError if there is none."""
+        for name, module in self.named_modules(remove_duplicate=False):
+            if name == target:
+                return module
+        raise AttributeError(f"{type(self).__name__} has no module named {target!r}")
+
+    # ------------------------------------------------------------------- setting attributes by their name
+
+    def _set(self, name: str, value: Any) -> None:
+        if not isinstance(name, str):
+            raise TypeError(f"a name must be a string, not {name!r}")
+        if not name or "." in name:
+            raise KeyError(f"a name must be non-empty and have no dot in it, not {name!r}")
+        if hasattr(type(self), name):
+            raise KeyError(f"{name!r} is already an attribute of every {type(self).__name__}")
+        setattr(self, name, value)
+
+    def add_module(self, name: str, module: Module) -> None:
+        """The same as `self.<name> = module`, for a computed name."""
+        if not isinstance(module, Module):
+            raise TypeError(f"{name!r} must be a Module, not {type(module).__name__}")
+        self._set(name, module)
+
+    def register_parameter(self, name: str, param: Parameter | None) -> None:
+        """The same as `self.<name> = param`, for a computed name."""
+        if not isinstance(param, Parameter | None):
+            raise TypeError(f"{name!r} must be a Parameter, not {type(param).__name__}")
+        self._set(name, param)
+
+    def register_buffer(self, name: str, tensor: Any, persistent: bool = True) -> None:
+        """The same as `self.<name> = Buffer(tensor, persistent)`, for a computed name."""
+        self._set(name, None if tensor is None else Buffer(tensor, persistent))
+
+    # ---------------------------------------------------------------------------------- saving, loading
+
+    def _state(self) -> dict[str, Tensor]:
+        """Everything that is saved, by name; what is shared stands under each of its names."""
+        state: dict[str, Tensor] = {}
+        for name, item in self._walk(remove_duplicate=False):
+            if isinstance(item, Module) or (isinstance(item, Buffer) and not item.persistent):
+                continue
+            if name in state:
+                raise ValueError(f"{type(self).__name__} holds two tensors under the name {name!r}")
+            state[name] = item
+        return state
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """A copy of every parameter and persistent buffer by its dotted name, in definition order.
+
+        A tensor that is held twice stands under both names. Training on does not change the copy.
+
+        >>> from tinygrad_cnn import nn
+        >>> {name: array.shape for name, array in nn.Linear(3, 2).state_dict().items()}
+        {'weight': (2, 3), 'bias': (2,)}
+        """
+        return {name: tensor.data.copy() for name, tensor in self._state().items()}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> LoadResult:
+        """Copy `state_dict`'s values (arrays, Tensors or PyTorch's tensors) into this module, in its own dtypes.
+
+        Raises one RuntimeError that lists every missing, unexpected and mis-shaped key, and then changes
+        nothing. With `strict=False`, keys may be missing or unexpected, and are only returned.
+        """
+        if not isinstance(state_dict, Mapping):
+            raise TypeError(f"state_dict must be a dict of arrays by name, not {type(state_dict).__name__}")
+        state = self._state()
+        missing = [name for name in state if name not in state_dict]
+        unexpected = [name for name in state_dict if name not in state]
+        problems = [f"missing: {name}" for name in missing] + [f"unexpected: {name}" for name in unexpected]
+        if not strict:
+            problems = []
+        new_values: dict[str, np.ndarray] = {}
+        for name, tensor in state.items():
+            if name in state_dict:
+                values = _to_array(state_dict[name])
+                if values.dtype.kind not in "fiub":
+                    problems.append(f"not real numbers: {name} is {values.dtype}, the module has {tensor.dtype}")
+                elif values.shape != tensor.shape:
+                    problems.append(f"wrong shape: {name} is {values.shape}, the module has {tensor.shape}")
+                else:
+                    new_values[name] = values.astype(tensor.dtype)  # a copy: values may be views of this state
+        if problems:
+            raise RuntimeError("\n    ".join([f"{type(self).__name__} can't load this state_dict:", *problems]))
+        for name, values in new_values.items():
+            overwrite(state[name], values)
+        return LoadResult(missing, unexpected)
+
+    # ------------------------------------------------------------------------------------------ changing
+
+    def train(self: M, mode: bool = True) -> M:
+        """Put this module and all below it into training mode: Dropout drops, BatchNorm uses the batch."""
+        for module in self.modules():
+            module.training = mode
+        return self
+
+    def eval(self: M) -> M:
+        """Put this module and all below it into evaluation mode. Gradients are recorded as before."""
+        return self.train(False)
+
+    def requires_grad_(self: M, requires_grad: bool = True) -> M:
+        """Let every parameter ask for a gradient, or freeze them all."""
+        for parameter in self.parameters():
+            parameter.requires_grad = requires_grad
+        return self
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget every parameter's gradient, or fill it with zeros."""
+        for parameter in self.parameters():
+            if set_to_none:
+                parameter.grad = None
+            elif parameter.grad is not None:
+                parameter.grad = Tensor(np.zeros_like(parameter.grad.data))
+
+    def apply(self: M, fn: Callable[[Module], object]) -> M:
+        """Call `fn(module)` on everything below this module, then on the module itself; on each one once."""
+        _apply(self, fn, set())
+        return self
+
+    def float(self: M) -> M:
+        """Turn every floating-point parameter and buffer into float32."""
+        return self._cast(np.float32)
+
+    def double(self: M) -> M:
+        """Turn every floating-point parameter and buffer into float64, as gradient checks need it."""
+        return self._cast(np.float64)
+
+    def _cast(self: M, dtype: type[np.floating]) -> M:
+        for tensor in [*self.parameters(), *self.buffers()]:
+            if tensor.data.dtype.kind == "f":
+                tensor.data = tensor.data.astype(dtype)
+                if tensor.grad is not None:
+                    tensor.grad = Tensor(tensor.grad.data.astype(dtype))
+        return self
+
+    # ------------------------------------------------------------------------------------------- showing
+
+    def extra_repr(self) -> str:
+        """What stands between a layer's parentheses in its repr."""
+        return ""
+
+    @reprlib.recursive_repr("(...)")
+    def __repr__(self) -> str:
+        inside = self._walk(recurse=False, remove_duplicate=False)
+        children = [f"({name}): {m!r}" for name, m in inside if isinstance(m, Module) and m is not self]
+        extra = self.extra_repr()
+        if not children:
+            return f"{type(self).__name__}({extra})"
+        lines = [extra, *children] if extra else children
+        body = "".join("\n" + line for line in lines).replace("\n", "\n  ")
+        return f"{type(self).__name__}({body}\n)"
+
+
+def _to_array(value: Any) -> np.ndarray:
+    if hasattr(value, "detach"):
+        value = value.detach()
+    return np.asarray(value.numpy() if hasattr(value, "numpy") else value)
+
+
+def _visit(
+    name: str, value: Any, only: Module | None, remove_duplicate: bool, seen: set[int]
+) -> Iterator[tuple[str, Module | Parameter | Buffer]]:
+    """Yield what state there is at and below `value`; of all modules, enter just `only`, if it is given."""
+    if isinstance(value, (set, frozenset)) and any(isinstance(item, (Tensor, Module)) for item in value):
+        raise TypeError(f"{name!r} holds modules or tensors in a set, which has no order: use a list")
+    if not isinstance(value, (Module, Parameter, Buffer, dict, list, tuple)) or id(value) in seen:
+        return
+    seen.add(id(value))
+    if isinstance(value, (Module, Parameter, Buffer)):
+        yield name, value
+    members: Iterable[tuple[Any, Any]] = ()
+    if isinstance(value, dict):
+        members = value.items()
+    elif isinstance(value, (list, tuple)):
+        members = enumerate(value)
+    elif isinstance(value, Module) and only in (None, value):
+        members = vars(value).items()
+    for key, member in list(members):
+        yield from _visit(f"{name}.{key}" if name else str(key), member, only, remove_duplicate, seen)
+    if not remove_duplicate:
+        seen.remove(id(value))
+
+
+def _apply(module: Module, fn: Callable[[Module], object], seen: set[int]) -> None:
+    if id(module) not in seen:
+        seen.add(id(module))
+        for child in module.children():
+            _apply(child, fn, seen)
+        fn(module)
