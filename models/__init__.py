@@ -1,0 +1,1 @@
+"""Models: Module subclasses, nothing else."""
