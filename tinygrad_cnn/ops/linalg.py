@@ -47,7 +47,7 @@ def matmul(a: Any, b: Any) -> Tensor:
         out = matrix_product(left, right)
     if rows and columns:
         return out
-    return reshape(out, (*out.shape[:-2], *out.shape[-2 : -1 if rows else -2], *out.shape[-1 if columns else -2 : -1]))
+    return reshape(out, (*out.shape[:-2], *out.shape[-2:-1] * rows, *out.shape[-1:] * columns))
 
 
 @primitive(
