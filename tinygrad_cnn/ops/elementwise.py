@@ -1,4 +1,4 @@
-"""Operations on each element alone, with broadcasting: arithmetic, functions, comparisons, choices.
+"""Operations on each element alone, with broadcasting: arithmetic, functions, choices.
 
 No rule mentions broadcasting: the sweep sums a cotangent back to its input's shape.
 """
@@ -12,6 +12,8 @@ from numpy.typing import DTypeLike
 
 from .. import kernels
 from ..autograd import primitive
+from .compare import eq, ge, gt, le, logical_and, logical_or, lt
+from .support import as_tensor
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -134,8 +136,8 @@ def abs(x: Array) -> Array:
 
 @primitive(x=lambda g: g * 0.0)
 def sign(x: Array) -> Array:
-    """-1, 0 or 1; its derivative is 0."""
-    return np.sign(x)
+    """-1, 0 or 1, and 0 for NaN, as in Torch; its derivative is 0."""
+    return np.subtract(np.greater(x, 0), np.less(x, 0), dtype=np.result_type(x))
 
 
 @primitive(x=lambda g: g * 0.0)
@@ -208,20 +210,20 @@ def where_positive(a: Array, b: Array) -> Array:
 # -- choices ---------------------------------------------------------------------------------------------
 
 
-def _share(g: Tensor, mine: Any, other: Any, win: Tensor) -> Tensor:
-    """g where this side wins, half of it where both are equal, as in Torch."""
-    return g * win + g * eq(mine, other) * 0.5
-
-
-@primitive(a=lambda g, a, b: _share(g, a, b, gt(a, b)), b=lambda g, a, b: _share(g, a, b, lt(a, b)))
-def maximum(a: Array, b: Array) -> Array:
-    """The larger of two; at a tie each gets half the gradient."""
-    return np.maximum(a, b)
+def _share(g: Tensor, a: Any, b: Any, loses: Tensor) -> Tensor:
+    """What one of two rivals gets of g: none where it loses, half at a tie, as in Torch."""
+    return where(eq(a, b), g * 0.5, where(loses, 0.0, g))
 
 
 @primitive(a=lambda g, a, b: _share(g, a, b, lt(a, b)), b=lambda g, a, b: _share(g, a, b, gt(a, b)))
+def maximum(a: Array, b: Array) -> Array:
+    """The larger of two; at a tie each gets half the gradient. NaN wins."""
+    return np.maximum(a, b)
+
+
+@primitive(a=lambda g, a, b: _share(g, a, b, gt(a, b)), b=lambda g, a, b: _share(g, a, b, lt(a, b)))
 def minimum(a: Array, b: Array) -> Array:
-    """The smaller of two; at a tie each gets half the gradient."""
+    """The smaller of two; at a tie each gets half the gradient. NaN wins."""
     return np.minimum(a, b)
 
 
@@ -240,105 +242,33 @@ def where_method(x: Tensor, condition: Tensor, other: Any) -> Tensor:
 
 
 def masked_fill(x: Tensor, mask: Any, value: float | Tensor) -> Tensor:
-    """x with `value` wherever the mask (broadcast to x) is true."""
-    return where(mask, value, x)
+    """x with `value` wherever the mask (broadcast to x) is true, in x's dtype."""
+    return to(where(mask, value, x), x.dtype)
+
+
+@primitive(
+    x=lambda g, x, low, high: where(logical_and(ge(x, low), le(x, high)), g, 0.0),
+    low=lambda g, x, low, high: where(logical_and(lt(x, low), lt(low, high)), g, 0.0),
+    high=lambda g, x, low, high: where(logical_or(gt(x, high), lt(high, low)), g, 0.0),
+)
+def clip(x: Array, low: Array, high: Array) -> Array:
+    return np.clip(x, low, high)
 
 
 def clamp(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
-    """x limited to [min, max]; the gradient passes where x is inside or on a limit, as in Torch.
+    """x limited to [min, max], `max` where min > max, NaN where one of them is.
+
+    The gradient passes where x is inside or on a limit, as in Torch. TypeError if both limits are left out.
 
     >>> import tinygrad_cnn as tg
     >>> tg.clamp(tg.Tensor([-2.0, 0.5, 2.0]), -1, 1)
     Tensor([-1. ,  0.5,  1. ])
     """
     if min is None and max is None:
-        raise ValueError("clamp: at least one of min and max must be given")
-    if min is not None:
-        x = where(lt(x, min), min, x)
-    if max is not None:
-        x = where(gt(x, max), max, x)
-    return x
-
-
-# -- comparisons and tests: results are bools and carry no gradient --------------------------------------
-
-
-@primitive()
-def eq(a: Array, b: Array) -> Array:
-    """a == b."""
-    return np.equal(a, b)
-
-
-@primitive()
-def ne(a: Array, b: Array) -> Array:
-    """a != b."""
-    return np.not_equal(a, b)
-
-
-@primitive()
-def lt(a: Array, b: Array) -> Array:
-    """a < b."""
-    return np.less(a, b)
-
-
-@primitive()
-def le(a: Array, b: Array) -> Array:
-    """a <= b."""
-    return np.less_equal(a, b)
-
-
-@primitive()
-def gt(a: Array, b: Array) -> Array:
-    """a > b."""
-    return np.greater(a, b)
-
-
-@primitive()
-def ge(a: Array, b: Array) -> Array:
-    """a >= b."""
-    return np.greater_equal(a, b)
-
-
-@primitive()
-def logical_and(a: Array, b: Array) -> Array:
-    """a and b: of bools, or bit by bit of integers."""
-    return np.bitwise_and(a, b)
-
-
-@primitive()
-def logical_or(a: Array, b: Array) -> Array:
-    """a or b: of bools, or bit by bit of integers."""
-    return np.bitwise_or(a, b)
-
-
-@primitive()
-def logical_xor(a: Array, b: Array) -> Array:
-    """Either a or b: of bools, or bit by bit of integers."""
-    return np.bitwise_xor(a, b)
-
-
-@primitive()
-def logical_not(x: Array) -> Array:
-    """Not x: of bools, or bit by bit of integers."""
-    return np.invert(x)
-
-
-@primitive()
-def isnan(x: Array) -> Array:
-    """Whether x is NaN."""
-    return np.isnan(x)
-
-
-@primitive()
-def isinf(x: Array) -> Array:
-    """Whether x is infinite."""
-    return np.isinf(x)
-
-
-@primitive()
-def isfinite(x: Array) -> Array:
-    """Whether x is neither infinite nor NaN."""
-    return np.isfinite(x)
+        raise TypeError("clamp: at least one of min and max must be given")
+    x = as_tensor(x, "clamp")
+    lowest, highest = (-np.inf, np.inf) if x.dtype.kind == "f" else (np.iinfo(x.dtype).min, np.iinfo(x.dtype).max)
+    return clip(x, lowest if min is None else min, highest if max is None else max)
 
 
 # -- copies and types ------------------------------------------------------------------------------------
@@ -353,7 +283,7 @@ def clone(x: Array) -> Array:
 @primitive(x=lambda g: g)
 def contiguous(x: Array) -> Array:
     """x itself if it lies in C order, else a copy that does."""
-    return np.ascontiguousarray(x)
+    return np.asarray(x, order="C")
 
 
 @primitive(x=lambda g: g)  # the sweep casts a cotangent back to its input's type

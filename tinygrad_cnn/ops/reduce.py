@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ..autograd import primitive
-from .elementwise import abs, eq, exp, ne, pow, sqrt, square, to, where
+from .compare import eq, ne
+from .elementwise import abs, exp, pow, sqrt, square, to, where
 from .shape import expand_to, flatten, flip, reshape, take_along_dim
 from .support import as_tensor, axes, axis, kept_shape
 
