@@ -149,6 +149,11 @@ def test_a_float64_model_gets_float64_and_several_outputs_are_shown() -> None:
     assert rows["fc: Linear"][-1] == "16 B"
 
 
+def test_an_input_shape_that_is_no_shape_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"tuple such as \(3, 128, 128\), not 128"):
+        tg.summary(AgeCNN(), 128)
+
+
 def test_ops_of_other_threads_are_not_counted() -> None:
     class Slow(nn.Module):
         def forward(self, x: tg.Tensor) -> tg.Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
-from typing import Any, TypeVar, cast, overload
+from typing import Any, TypeVar, overload
 
 from .module import Module
 
@@ -60,12 +60,12 @@ class Sequential(_Ordered):
     """
 
     def __init__(self, *modules: Module | OrderedDict[str, Module]) -> None:
-        for i, module in enumerate(modules):
-            if isinstance(module, OrderedDict) and len(modules) == 1:
-                for name, named in module.items():
-                    self.add_module(name, named)
-            else:
-                self.add_module(str(i), cast(Module, module))
+        if len(modules) == 1 and isinstance(modules[0], OrderedDict):
+            named: Mapping[str, Any] = modules[0]
+        else:
+            named = {str(i): module for i, module in enumerate(modules)}
+        for name, module in named.items():
+            self.add_module(name, module)
 
     def forward(self, x: Any) -> Any:
         for module in self:

@@ -66,6 +66,8 @@ def summary(model: Module, input_shape: Sequence[int], batch_size: int = 1) -> s
     Forward activations  64 B
     ──────────────────────────────────────────────────────────
     """
+    if not isinstance(input_shape, Sequence):
+        raise TypeError(f"summary: input_shape must be a tuple such as (3, 128, 128), not {input_shape!r}")
     tensors = [*model.parameters(), *model.buffers()]
     dtype = next((t.dtype for t in tensors if t.dtype.kind == "f"), np.dtype(np.float32))
     watch = _Watch(model)
