@@ -23,7 +23,7 @@ from .creation import (
 from .gradcheck import gradcheck
 from .io import load, save
 from .kernels import get_num_threads, set_num_threads
-from .modes import Event, enable_grad, is_grad_enabled, no_grad, observe, set_grad_enabled
+from .modes import Event, enable_grad, is_grad_enabled, no_grad, observe
 from .nn import summary
 from .ops import *  # noqa: F403
 from .random import default_generator, manual_seed

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .guard import Guard, guard
-from .modes import Event, mode, observers, set_grad_enabled
+from .guard import Guard
+from .modes import Event, mode, observers, recording
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -39,14 +39,14 @@ _creation_order = itertools.count()
 class Node:
     """One recorded call: which primitive, from where, and what its rules need."""
 
-    __slots__ = ("dtype", "edges", "guards", "holds_arrays", "inputs", "kept", "order", "primitive", "shape")
+    __slots__ = ("dtype", "edges", "guard", "holds_arrays", "inputs", "kept", "order", "primitive", "shape")
 
     primitive: Primitive
     edges: tuple[Edge | None, ...]  # one per input; None where no gradient is wanted
     inputs: tuple[tuple[tuple[int, ...], np.dtype] | None, ...]  # shape and dtype, where an edge is
     kept: dict[str, Any] | None  # by the names that the rules ask for; None once used and freed
     holds_arrays: bool  # whether there is anything to free
-    guards: list[Guard | None] | None
+    guard: Guard | None
     shape: tuple[int, ...]
     dtype: np.dtype
     order: int  # parents have smaller ones: descending order is a topological order
@@ -75,7 +75,7 @@ class Node:
     def free(self) -> None:
         """Drop the kept arrays; where there were only numbers and shapes, they stay for another sweep."""
         if self.holds_arrays:
-            self.kept = self.guards = None
+            self.kept = self.guard = None
 
     def __repr__(self) -> str:
         return f"<Node {self.primitive.name} {self.shape}>"
@@ -97,6 +97,16 @@ def _holds_array(value: Any) -> bool:
     return isinstance(value, (Tensor, np.ndarray))
 
 
+def _is_float64(arrays: list[Any]) -> bool:
+    """Whether a float64 result is due: NumPy makes one of integers, of its scalars, and of any 0-d float64.
+
+    Here, as in Torch, it comes from float64 arrays alone, and from 0-d ones only where no float has axes.
+    """
+    floats = [a for a in arrays if isinstance(a, np.ndarray) and a.dtype.kind == "f"]
+    ranked = [a for a in floats if a.ndim] or floats
+    return any(a.dtype is FLOAT64 for a in ranked)
+
+
 class Primitive:
     """A function on arrays with its vjp rules; calling it on Tensors records a Node. See `primitive`."""
 
@@ -105,8 +115,10 @@ class Primitive:
         names, positional = code.co_varnames, code.co_argcount
         options = names[positional : positional + code.co_kwonlyargcount]
         takes_many = code.co_flags & 0x04  # *inputs
-        self.forward, self.residual = forward, residual
-        self.name, self.__doc__, self.__module__ = forward.__name__, forward.__doc__, forward.__module__
+        # 1 / 0 is inf and 0 / 0 is NaN without a warning, as in Torch.
+        self.forward, self.residual = np.errstate(all="ignore")(forward), residual
+        self.name = self.__name__ = forward.__name__
+        self.__doc__, self.__module__ = forward.__doc__, forward.__module__
         self.variadic = names[positional + len(options)] if takes_many else None
         self.inputs = (self.variadic,) if self.variadic else names[:positional]
         self.rules = {
@@ -154,12 +166,7 @@ class Primitive:
             out, residual = out
         if type(out) is not np.ndarray:
             out = np.asarray(out)
-        # NumPy makes float64 of integers and of its own scalars; here it comes from float64 arrays alone.
-        if (
-            out.dtype is FLOAT64
-            and "dtype" not in options
-            and not any(isinstance(a, np.ndarray) and a.dtype is FLOAT64 for a in arrays)
-        ):
+        if out.dtype is FLOAT64 and "dtype" not in options and not _is_float64(arrays):
             out = out.astype(np.float32)
         if wanted and mode.recording and self.rules and out.dtype.kind == "f":
             result = Tensor._make(out, self._record(inputs, edges, options, out, residual))
@@ -177,7 +184,8 @@ class Primitive:
         positions = {name: i for i, name in enumerate(self.inputs)}
         inputs = tuple((name, positions[name]) for name in sorted(names & set(self.inputs)))
         shapes = tuple((n, positions[n[:-6]]) for n in sorted(names) if n[:-6] in positions and n.endswith("_shape"))
-        special = {"out", "residual", "index", *self.inputs, *(name for name, _ in shapes)}
+        special = {"out", "residual", *self.inputs, *(name for name, _ in shapes)}
+        special |= {"index"} if self.variadic else set()
         return _Plan(inputs, shapes, tuple(sorted(names - special)), "out" in names, "residual" in names)
 
     def _record(
@@ -200,28 +208,28 @@ class Primitive:
         plan = self.plans.get(wanted)
         if plan is None:
             plan = self.plans[wanted] = self._plan(wanted)
-        node.guards = guards = []
         node.kept = kept = {name: options[name] for name in plan.options}
-        node.holds_arrays = plan.out or plan.residual or any(map(_holds_array, kept.values()))
+        node.holds_arrays = plan.residual or any(map(_holds_array, kept.values()))
+        arrays = [out] if plan.out else []
 
         def keep(x: Any) -> Any:
             if isinstance(x, Tensor):
-                guards.append(guard(x._data))
+                arrays.append(x._data)
                 return Tensor._make(x._data, (x if x._source is None else x._source) if x.requires_grad else None)
             if isinstance(x, np.ndarray):
-                guards.append(guard(x))
+                arrays.append(x)
             return x
 
         for name, position in plan.inputs:
             kept[name] = keep(inputs[position]) if not self.variadic else tuple(map(keep, inputs))
-            node.holds_arrays = node.holds_arrays or _holds_array(kept[name])
         for name, position in plan.shapes:
             kept[name] = np.shape(inputs[position]) if not self.variadic else tuple(map(np.shape, inputs))
         if plan.out:
             kept["out array"] = out  # as a Tensor it would point back to this node
         if plan.residual:
             kept["residual"] = residual
-        out.flags.writeable = False
+        node.guard = Guard(arrays) if arrays else None
+        node.holds_arrays = node.holds_arrays or bool(arrays)
         return node
 
 
@@ -286,7 +294,7 @@ def sweep(
             if not create_graph:
                 owned.add(edge)
 
-    with set_grad_enabled(create_graph):
+    with recording(create_graph):
         for edge, g in roots:
             if leading is None or edge in leading:
                 arrive(edge, g)
@@ -340,13 +348,13 @@ def backward(
     given: set[int] = {id(roots[0][1]._data)}  # arrays that somebody else holds already
     for leaf, g in arrived.items():
         if leaf.grad is not None:
-            with set_grad_enabled(create_graph):
+            with recording(create_graph):
                 leaf.grad = leaf.grad + g
         elif create_graph:
             leaf.grad = g
         else:
             array = g._data
-            if array.base is not None or not array.flags.c_contiguous or id(array) in given:
+            if isinstance(array.base, np.ndarray) or not array.flags.c_contiguous or id(array) in given:
                 array = array.copy()
             given.add(id(array))
             leaf.grad = Tensor._make(array, None)

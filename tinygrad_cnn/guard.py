@@ -4,41 +4,65 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Iterable
 
 import numpy as np
 
 
-class Guard:
-    """Holds an array read-only for as long as it lives.
+class _Held:
+    """Memory that guards hold: how many do, and the arrays to make writable again, the owner first."""
 
-    Guards on one array are counted; when the last one goes, the array is writable again.
+    __slots__ = ("arrays", "count")
+
+    def __init__(self) -> None:
+        self.count, self.arrays = 0, list[np.ndarray]()
+
+
+def _owner(array: np.ndarray) -> np.ndarray:
+    """The array that owns the memory which `array` views, as far as NumPy knows."""
+    return array.base if isinstance(array.base, np.ndarray) else array
+
+
+class Guard:
+    """Holds arrays, and the arrays that they view, read-only for as long as it lives.
+
+    Guards on one memory are counted. A write through another view of it, made earlier, is seen only by
+    `is_guarded`, which every in-place operation on a Tensor asks.
     """
 
-    __slots__ = ("array",)
-    counts: dict[int, int] = {}  # noqa: RUF012 - by the array's id, shared by all guards
-    lock = threading.RLock()
+    __slots__ = ("owners",)
+    held: dict[int, _Held] = {}  # noqa: RUF012 - by the owner's id, shared by all guards
+    lock = threading.RLock()  # a guard may go in the middle of anything
 
-    def __init__(self, array: np.ndarray) -> None:
-        self.array = array
+    def __init__(self, arrays: Iterable[np.ndarray]) -> None:
+        self.owners = []
         with self.lock:
-            self.counts[id(array)] = self.counts.get(id(array), 0) + 1
-            array.flags.writeable = False
+            for array in arrays:
+                owner = _owner(array)
+                held = self.held.get(id(owner))
+                if held is None:
+                    held = self.held[id(owner)] = _Held()
+                held.count += 1
+                self.owners.append(id(owner))
+                if owner.flags.writeable:
+                    held.arrays.append(owner)
+                    owner.flags.writeable = False
+                if array.flags.writeable:
+                    held.arrays.append(array)
+                    array.flags.writeable = False
 
     def __del__(self) -> None:
         with self.lock:
-            self.counts[id(self.array)] -= 1
-            if not self.counts[id(self.array)]:
-                del self.counts[id(self.array)]
-                with contextlib.suppress(ValueError):  # a view, while what it views is still held
-                    self.array.flags.writeable = True
+            for key in self.owners:
+                held = self.held[key]
+                held.count -= 1
+                if not held.count:
+                    del self.held[key]
+                    for array in held.arrays:
+                        with contextlib.suppress(ValueError):  # what it views has become read-only otherwise
+                            array.flags.writeable = True
 
 
-def guard(array: np.ndarray) -> Guard | None:
-    """A Guard on the memory behind `array`; None where nobody can write to it anyway.
-
-    A recorded result is read-only for good. Where it is a view, what it views must be held.
-    """
-    owner = array if array.flags.writeable or id(array) in Guard.counts else array.base
-    if isinstance(owner, np.ndarray) and (owner.flags.writeable or id(owner) in Guard.counts):
-        return Guard(owner)
-    return None
+def is_guarded(array: np.ndarray) -> bool:
+    """Whether a live graph needs the memory behind `array`."""
+    return id(_owner(array)) in Guard.held

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import ops
+from .guard import is_guarded
 from .modes import is_grad_enabled
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class InPlace:
                 new = new.to(self.dtype)
             self._data, self._source, self.requires_grad = new._data, new._source, new.requires_grad
             return self
-        if not self._data.flags.writeable:
+        if is_guarded(self._data):
             raise RuntimeError(
                 f"{name}: a live graph still needs this tensor's values, so a gradient would be wrong after the "
                 "write; call backward() first, drop the graph's results, or work on x.detach().clone()"

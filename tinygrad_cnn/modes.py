@@ -22,37 +22,39 @@ class _Mode(threading.local):
 mode = _Mode()
 
 
-class set_grad_enabled(contextlib.ContextDecorator):  # noqa: N801 - Torch's name
-    """Context manager and decorator: record the graph or not, in this thread.
-
-    >>> import tinygrad_cnn as tg
-    >>> x = tg.Tensor([1.0, 2.0], requires_grad=True)
-    >>> with tg.set_grad_enabled(False):
-    ...     print((x * 2).requires_grad)
-    False
-    """
+class recording(contextlib.ContextDecorator):  # noqa: N801 - a context manager reads like a function
+    """Record the graph or not, in this thread: inside a `with` block or a decorated function."""
 
     def __init__(self, enabled: bool) -> None:
         self.enabled = enabled
+        self.before: list[bool] = []
 
-    def _recreate_cm(self) -> set_grad_enabled:
-        return set_grad_enabled(self.enabled)  # a decorated function may recurse, or run in two threads
+    def _recreate_cm(self) -> recording:
+        return recording(self.enabled)  # a decorated function may run in two threads at once
 
     def __enter__(self) -> None:
-        self.before, mode.recording = mode.recording, self.enabled
+        self.before.append(mode.recording)
+        mode.recording = self.enabled
 
     def __exit__(self, *exception: object) -> None:
-        mode.recording = self.before
+        mode.recording = self.before.pop()
 
 
-def no_grad() -> set_grad_enabled:
-    """Record nothing inside: for evaluation, and for writing parameters. See `set_grad_enabled`."""
-    return set_grad_enabled(False)
+def no_grad() -> recording:
+    """Record nothing inside: for evaluation, and for writing parameters. A context manager and decorator.
+
+    >>> import tinygrad_cnn as tg
+    >>> x = tg.Tensor([1.0, 2.0], requires_grad=True)
+    >>> with tg.no_grad():
+    ...     print((x * 2).requires_grad)
+    False
+    """
+    return recording(False)
 
 
-def enable_grad() -> set_grad_enabled:
-    """Record again inside a `no_grad` block. See `set_grad_enabled`."""
-    return set_grad_enabled(True)
+def enable_grad() -> recording:
+    """Record again inside a `no_grad` block. A context manager and decorator."""
+    return recording(True)
 
 
 def is_grad_enabled() -> bool:

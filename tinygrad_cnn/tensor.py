@@ -211,16 +211,27 @@ class Tensor(InPlace):
     )
     __matmul__ = matmul = ops.matmul
     __getitem__ = ops.getitem
-    __eq__ = eq = ops.eq
-    __ne__ = ne = ops.ne
+    eq, ne = ops.eq, ops.ne
     __lt__ = lt = ops.lt
     __le__ = le = ops.le
     __gt__ = gt = ops.gt
     __ge__ = ge = ops.ge
-    __and__ = __rand__ = logical_and = ops.logical_and
-    __or__ = __ror__ = logical_or = ops.logical_or
-    __xor__ = __rxor__ = logical_xor = ops.logical_xor
-    __invert__ = logical_not = ops.logical_not
+    __and__ = __rand__ = bitwise_and = ops.bitwise_and
+    __or__ = __ror__ = bitwise_or = ops.bitwise_or
+    __xor__ = __rxor__ = bitwise_xor = ops.bitwise_xor
+    __invert__ = bitwise_not = ops.bitwise_not
+    logical_and, logical_or, logical_xor, logical_not = (
+        ops.logical_and, ops.logical_or, ops.logical_xor, ops.logical_not,
+    )  # fmt: skip
+
+    def __eq__(self, other: object) -> Any:
+        return False if other is None else ops.eq(self, other)
+
+    def __ne__(self, other: object) -> Any:
+        return True if other is None else ops.ne(self, other)
+
+    def __pos__(self) -> Tensor:
+        return self
 
     def __rsub__(self, other: Any) -> Tensor:
         return ops.sub(other, self)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from .memory import empty
 from .threads import parallel_for, pieces
 
 Pair = tuple[int, int]
@@ -51,7 +52,8 @@ class _Image:
         (sh, sw), (ph, pw), (dh, dw), self.groups = geometry
         self.height, self.width = geometry.output_size(size, kernel)
         padded = size[0] + 2 * ph, size[1] + 2 * pw
-        self.plane = np.zeros((channels, *padded), dtype)  # the border stays 0
+        self.plane = empty((channels, *padded), dtype)
+        self.plane.fill(0)  # the border stays so
         self.inner = self.plane[:, ph : ph + size[0], pw : pw + size[1]]
         c, y, x = self.plane.strides
         unit = (sh, sw) == (1, 1)
@@ -65,7 +67,7 @@ class _Image:
             shape = (channels, *kernel, self.height, self.width)
             strides = (c, dh * y, dw * x, sh * y, sw * x)
         self.taps = as_strided(self.plane, shape, strides)
-        self.columns = np.empty((self.groups, channels * kernel[0] * kernel[1] // self.groups, self.length), dtype)
+        self.columns = empty((self.groups, channels * kernel[0] * kernel[1] // self.groups, self.length), dtype)
         self.columns_by_tap = self.columns.reshape(shape)
 
     def load(self, image: np.ndarray) -> np.ndarray:
@@ -85,8 +87,9 @@ class _Image:
 
     def lines(self, channels: int, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
         """A buffer for results at every place: as matrices (groups, C/groups, length), and as (C, H', W')."""
-        buffer = np.zeros((channels, self.height * self.pitch), dtype)
-        image = buffer.reshape(channels, self.height, self.pitch)[:, :, : self.width]
+        buffer = empty((channels, self.height, self.pitch), dtype)
+        image, meaningless = np.split(buffer, [self.width], axis=2)
+        meaningless.fill(0)
         return buffer.reshape(self.groups, channels // self.groups, -1)[:, :, : self.length], image
 
 
@@ -105,7 +108,7 @@ def conv2d(x: np.ndarray, w: np.ndarray, geometry: Geometry, bias: np.ndarray | 
     x, w = _common(x, w)
     kernel, size = w.shape[2:], x.shape[2:]
     height, width = geometry.output_size(size, kernel)
-    out = np.empty((x.shape[0], w.shape[0], height, width), x.dtype)
+    out = empty((x.shape[0], w.shape[0], height, width), x.dtype)
     matrix = w.reshape(geometry.groups, w.shape[0] // geometry.groups, -1)
     column = np.zeros((), x.dtype) if bias is None else bias.astype(x.dtype, copy=False)[:, None, None]
     chunks = list(pieces(len(x), _chunk(len(x))))
@@ -126,7 +129,7 @@ def conv2d_input(g: np.ndarray, w: np.ndarray, geometry: Geometry, size: tuple[i
     g, w = _common(g, w)
     kernel, groups = w.shape[2:], geometry.groups
     channels = w.shape[1] * groups
-    out = np.empty((g.shape[0], channels, *size), g.dtype)
+    out = empty((g.shape[0], channels, *size), g.dtype)
     matrix = w.reshape(groups, w.shape[0] // groups, -1).transpose(0, 2, 1)
     chunks = list(pieces(len(g), _chunk(len(g))))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .memory import empty, empty_like
 from .threads import parallel_for
 
 PIECE = 1 << 15  # elements: a float32 piece of input, output and scratch stays in a core's own cache
@@ -32,28 +33,28 @@ def relu(x: Any) -> np.ndarray:
     Against an array of zeros: NumPy's loop for maximum with a scalar is not vectorised and takes 3.5 times
     as long.
     """
-    x = np.ascontiguousarray(x)
+    x = np.asarray(x, order="C")
     zeros = np.zeros(min(x.size, PIECE), x.dtype)
-    return _by_pieces(lambda out, x: np.maximum(x, zeros[: x.size], out=out), np.empty_like(x), x)
+    return _by_pieces(lambda out, x: np.maximum(x, zeros[: x.size], out=out), empty_like(x), x)
 
 
 INTEGER_OF_SIZE = {2: np.int16, 4: np.int32, 8: np.int64}
 
 
 def where_positive(a: Any, b: Any) -> np.ndarray:
-    """a where b > 0, else exactly 0, also where a is infinite or NaN. Shapes must agree.
+    """a where b > 0 or NaN, else exactly 0, also where a is infinite or NaN. Shapes must agree.
 
     The bits of a are masked: a product with the mask would make NaN of inf * 0, and np.where takes longer.
     """
-    a, b = np.ascontiguousarray(a), np.ascontiguousarray(b)
+    a, b = np.asarray(a, order="C"), np.asarray(b, order="C")
     bits = INTEGER_OF_SIZE[a.dtype.itemsize]
 
     def mask(out: np.ndarray, a: np.ndarray, b: np.ndarray) -> None:
-        keep = np.greater(b, 0).astype(bits)
-        np.negative(keep, out=keep)  # all ones, or all zeros
+        keep = np.less_equal(b, 0).astype(bits)
+        keep -= 1  # 0 for what goes, all ones for what stays
         np.bitwise_and(a.view(bits), keep, out=out.view(bits))
 
-    return _by_pieces(mask, np.empty_like(a), a, b)
+    return _by_pieces(mask, empty_like(a), a, b)
 
 
 # erf(x) / x as a polynomial in 2x**2 - 1 for |x| < 1, and exp(x**2) * erfc(x) as one in a fraction of |x| that
@@ -85,8 +86,8 @@ def _polynomial(coefficients: tuple[float, ...], u: np.ndarray) -> np.ndarray:
 
 def erf(x: Any) -> np.ndarray:
     """The error function, within 4e-16 of its value; worked out in float64."""
-    x = np.ascontiguousarray(x)
-    out = np.empty(x.shape, x.dtype if x.dtype.kind == "f" else np.float64)
+    x = np.asarray(x, order="C")
+    out = empty(x.shape, x.dtype if x.dtype.kind == "f" else np.float64)
 
     def piece(out: np.ndarray, x: np.ndarray) -> None:
         x = x.astype(np.float64, copy=False)

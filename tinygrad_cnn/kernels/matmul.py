@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .memory import empty
 from .threads import hold_blas_to_one_thread, parallel_for
 
 WORTH_SHARING = 1 << 20  # multiply-adds; below, handing a product to another thread costs more than it saves
@@ -20,7 +21,7 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     if rows * inner * columns * int(np.prod(batch)) < WORTH_SHARING or a.dtype.kind != "f":
         hold_blas_to_one_thread()  # also here: the same product must give the same bits
         return np.matmul(a, b)
-    out = np.empty((*batch, rows, columns), a.dtype)
+    out = empty((*batch, rows, columns), a.dtype)
     if batch:
         lefts = np.broadcast_to(a, (*batch, rows, inner)).reshape(-1, rows, inner)
         rights = np.broadcast_to(b, (*batch, inner, columns)).reshape(-1, inner, columns)

@@ -5,11 +5,13 @@ A max pool's result is a gather: of each window, the tap that won. The adjoint o
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
+from .memory import empty
 from .threads import parallel_for, pieces
 
 Pair = tuple[int, int]
@@ -68,45 +70,80 @@ def _pad(planes: np.ndarray, windows: Windows, fill: float) -> np.ndarray:
 
 
 def max_windows(x: np.ndarray, windows: Windows) -> tuple[np.ndarray, np.ndarray]:
-    """The largest element of each window, and which tap it is: the first of ties, a NaN before any number.
+    """The largest element of each window, and which tap it is: the first of ties; the last NaN, if there is one.
 
     (N, C, H, W) -> (N, C, *places), twice; the taps' numbers are unsigned integers.
     """
     planes, chunks = _planes(x)
-    lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
-    best = np.empty((len(planes), *windows.places), x.dtype)
-    winner = np.zeros(best.shape, np.min_scalar_type(windows.kernel[0] * windows.kernel[1]))
+    shape = (*x.shape[:2], *windows.places)
+    best = empty((len(planes), *windows.places), x.dtype)
+    winner = empty(best.shape, np.min_scalar_type(windows.kernel[0] * windows.kernel[1]))
 
     def work(number: int) -> None:
         part = slice(*chunks[number])
-        image = _pad(planes[part], windows, lowest)
-        largest, taken = best[part], winner[part]
-        outside = windows.padded(x.shape[2:]) != x.shape[2:] and x.dtype.kind == "f"
-        inside = _pad(np.ones((1, *x.shape[2:]), bool), windows, 0) if outside else None
-        for tap, (rows, columns) in windows.taps():
-            values = image[:, rows, columns]
-            if not tap:
-                np.copyto(largest, values)
-                seen = None if inside is None else inside[:, rows, columns].copy()
-                continue
-            better = (values > largest) | ((values != values) & (largest == largest))
-            if inside is not None and seen is not None:  # padding never wins, not even against -inf
-                here = inside[:, rows, columns]
-                better = (better & here) | (here & ~seen)
-                seen |= here
-            np.copyto(largest, values, where=better)
-            np.copyto(taken, tap, where=better)
+        if not (_are_pairs(windows, planes) and _max_of_pairs(planes[part], best[part], winner[part])):
+            _max_of_taps(planes[part], windows, best[part], winner[part])
 
     parallel_for(work, len(chunks))
-    shape = (*x.shape[:2], *windows.places)
     return best.reshape(shape), winner.reshape(shape)
+
+
+def _max_of_taps(planes: np.ndarray, windows: Windows, best: np.ndarray, winner: np.ndarray) -> None:
+    lowest = -np.inf if planes.dtype.kind == "f" else np.iinfo(planes.dtype).min
+    image = _pad(planes, windows, lowest)
+    inside = _pad(np.ones((1, *planes.shape[1:]), bool), windows, 0)
+    seen = np.zeros((1, *windows.places), bool)  # windows in which a tap has lain inside the image
+    best.fill(lowest)
+    winner.fill(0)
+    for tap, (rows, columns) in windows.taps():
+        values, here = image[:, rows, columns], inside[:, rows, columns]
+        better = (values > best) | (values != values) | ~seen  # even if it is -inf
+        better &= here
+        np.copyto(best, values, where=better)
+        np.copyto(winner, tap, where=better)
+        seen |= here
+
+
+def _are_pairs(windows: Windows, planes: np.ndarray) -> bool:
+    """The common case: 2x2 windows side by side, of floats."""
+    return (
+        windows.kernel == windows.stride == (2, 2)
+        and windows.padding == (0, 0)
+        and windows.dilation == (1, 1)
+        and all(2 * n <= size for n, size in zip(windows.places, planes.shape[1:], strict=True))
+        and planes.dtype in (np.float32, np.float64)
+        and sys.byteorder == "little"
+    )
+
+
+def _max_of_pairs(planes: np.ndarray, best: np.ndarray, winner: np.ndarray) -> bool:
+    """_max_of_taps for 2x2 windows side by side, in a fifth of its time; False, and nothing done, for NaN.
+
+    Rows first, which lie contiguously, then columns; no masked copies, which NumPy does one by one.
+    """
+    height, width = best.shape[1:]
+    upper, lower = planes[:, : 2 * height : 2, : 2 * width], planes[:, 1 : 2 * height : 2, : 2 * width]
+    larger = np.maximum(upper, lower)
+    low = (lower > upper).view(np.uint16)  # of each window: left column in the low byte, right in the high
+    left, right = larger[:, :, ::2], larger[:, :, 1::2]
+    np.maximum(left, right, out=best)
+    if np.isnan(best.max(initial=0)):
+        return False
+    is_right = right > left
+    # Equal columns: the right one comes first only if its upper and the left one's lower element won.
+    is_right |= (right == left) & (low == 1)
+    column = is_right.view(np.uint8)
+    np.copyto(winner, (low >> (column.astype(np.uint16) << 3)) & 1, casting="unsafe")
+    winner += winner
+    winner += column
+    return True
 
 
 def take_windows(x: np.ndarray, winner: np.ndarray, windows: Windows) -> np.ndarray:
     """Of each window, the tap that `winner` names. (N, C, H, W) -> (N, C, *places)."""
     planes, chunks = _planes(x)
     taken = winner.reshape(-1, *windows.places)
-    out = np.empty(taken.shape, x.dtype)
+    out = empty(taken.shape, x.dtype)
 
     def work(number: int) -> None:
         part = slice(*chunks[number])
@@ -122,10 +159,13 @@ def spread_windows(g: np.ndarray, winner: np.ndarray, windows: Windows, size: tu
     """take_windows' adjoint: each window's g added to where its tap came from. -> (N, C, *size)."""
     planes, chunks = _planes(g)
     taken = winner.reshape(planes.shape)
-    out = np.empty((len(planes), *size), g.dtype)
+    out = empty((len(planes), *size), g.dtype)
 
     def work(number: int) -> None:
         part = slice(*chunks[number])
+        if g.dtype == np.float32 and _are_pairs(windows, out):
+            _spread_pairs(planes[part], taken[part], out[part])
+            return
         image = np.zeros((len(planes[part]), *windows.padded(size)), g.dtype)
         for tap, (rows, columns) in windows.taps():
             image[:, rows, columns] += np.where(taken[part] == tap, planes[part], 0)
@@ -135,10 +175,30 @@ def spread_windows(g: np.ndarray, winner: np.ndarray, windows: Windows, size: tu
     return out.reshape(*g.shape[:2], *size)
 
 
+def _spread_pairs(planes: np.ndarray, taken: np.ndarray, out: np.ndarray) -> None:
+    """spread_windows for 2x2 windows side by side of float32, in a fifth of the general way's time.
+
+    The two elements of a window's row are written as one 64-bit number: g's bits in its lower half (left) or
+    its upper one (right), so that nothing is written in strides of two.
+    """
+    height, width = planes.shape[1:]
+    if (2 * height, 2 * width) != out.shape[1:]:
+        out[:, 2 * height :] = 0
+        out[:, :, 2 * width :] = 0
+    place = taken.astype(np.uint64)
+    both = planes.view(np.uint32).astype(np.uint64)
+    both <<= (place & 1) << 5
+    place >>= 1
+    lower = both * place
+    both ^= lower
+    out[:, : 2 * height : 2, : 2 * width] = both.view(np.float32)
+    out[:, 1 : 2 * height : 2, : 2 * width] = lower.view(np.float32)
+
+
 def average_windows(x: np.ndarray, share: np.ndarray, windows: Windows) -> np.ndarray:
     """Each window's sum times its `share` (*places): one over the number of elements that count."""
     planes, chunks = _planes(x)
-    out = np.empty((len(planes), *windows.places), x.dtype)
+    out = empty((len(planes), *windows.places), x.dtype)
 
     def work(number: int) -> None:
         part = slice(*chunks[number])
@@ -156,7 +216,7 @@ def average_windows(x: np.ndarray, share: np.ndarray, windows: Windows) -> np.nd
 def spread_average(g: np.ndarray, share: np.ndarray, windows: Windows, size: tuple[int, ...]) -> np.ndarray:
     """average_windows' adjoint: each window's g times its share, added to all its elements. -> (N, C, *size)."""
     planes, chunks = _planes(g)
-    out = np.empty((len(planes), *size), g.dtype)
+    out = empty((len(planes), *size), g.dtype)
 
     def work(number: int) -> None:
         part = slice(*chunks[number])

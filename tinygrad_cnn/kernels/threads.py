@@ -13,6 +13,8 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 
+import numpy as np
+
 Work = Callable[[int], None]
 
 
@@ -61,6 +63,7 @@ _starting = threading.Lock()
 
 def _help() -> None:
     _here.inside_job = True
+    np.seterr(all="ignore")  # as in every primitive
     while True:
         job = _jobs.get()
         job.take_part()
