@@ -39,6 +39,10 @@ def matmul(a: Any, b: Any) -> Tensor:
             f"matmul: a has {a.shape[-1]} columns but b has {b.shape[-2 if columns else 0]} rows "
             f"(a: {a.shape}, b: {b.shape})"
         )
+    if any(1 != m != n != 1 for m, n in zip(a.shape[-3::-1], b.shape[-3::-1], strict=False)):
+        raise ValueError(
+            f"matmul: batch axes {a.shape[:-2]} and {b.shape[:-2]} cannot be broadcast (a: {a.shape}, b: {b.shape})"
+        )
     left, right = a if rows else unsqueeze(a, 0), b if columns else unsqueeze(b, 1)
     if left.ndim > 2 and right.ndim == 2:  # one large product instead of many small ones
         out = matrix_product(flatten(left, 0, -2), right)
@@ -148,7 +152,11 @@ def einsum(equation: str, *operands: Any) -> Tensor:
         for c, n in zip(term, x.shape, strict=True):
             if sizes.setdefault(c, n) != n and n != 1 and sizes[c] != 1:
                 raise ValueError(f"einsum: letter {c!r} is {sizes[c]} and {n} in {equation!r} (shapes: {shapes})")
-            sizes[c] = max(sizes[c], n) if n != 1 else sizes[c]
+            sizes[c] = n if n != 1 else sizes[c]
+    if wrong := [c for c in out if out.count(c) > 1 or c not in sizes]:
+        raise ValueError(
+            f"einsum: the result's letter {wrong[0]!r} in {equation!r} occurs there twice or in no operand"
+        )
     for i, (term, x) in enumerate(zip(letters, tensors, strict=True)):
         # einsum's gradient wants every operand at full size and each letter once: stretch, take diagonals.
         x = expand_to(x, tuple(sizes[c] for c in term))

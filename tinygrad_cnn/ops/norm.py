@@ -27,6 +27,8 @@ def _standardize_vjp(g: Tensor, x: Tensor, dim: tuple[int, ...], eps: float) -> 
 @primitive(x=lambda g, x, dim, eps: _standardize_vjp(g, x, dim, eps))
 def standardize(x: np.ndarray, *, dim: tuple[int, ...], eps: float) -> np.ndarray:
     """(x - mean) / sqrt(var + eps) over `dim`, with the biased variance."""
+    if not x.size:
+        return np.array(x)
     deviation = x - np.mean(x, axis=dim, keepdims=True)
     variance = np.mean(np.square(deviation), axis=dim, keepdims=True)
     deviation *= 1 / np.sqrt(variance + eps)

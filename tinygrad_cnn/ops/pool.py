@@ -65,6 +65,10 @@ def _windows(
     """x as (N, C, H, W), and the windows that fit into it."""
     if x.ndim not in (3, 4):
         raise ValueError(f"{name}: x should be (N, C, H, W) or (C, H, W), got shape {x.shape}")
+    if not min(x.shape[-3:]):
+        raise ValueError(f"{name}: only the batch axis of x may be empty, got shape {x.shape}")
+    if x.dtype.kind == "b":
+        raise TypeError(f"{name}: x should hold numbers, got {x.dtype}; convert it with .float()")
     kernel = pair(kernel_size, name, "kernel_size", 1)
     step = kernel if stride is None or stride == () or stride == [] else pair(stride, name, "stride", 1)
     border, spread = pair(padding, name, "padding", 0), pair(dilation, name, "dilation", 1)
@@ -143,6 +147,8 @@ def avg_pool2d(
     if divisor_override == 0:
         raise ValueError("avg_pool2d: divisor_override must not be 0")
     x = as_tensor(x, "avg_pool2d")
+    if x.dtype.kind != "f":
+        raise TypeError(f"avg_pool2d: x should hold floats, got {x.dtype}; convert it with .float()")
     images, windows = _windows(x, "avg_pool2d", kernel_size, stride, padding, 1, ceil_mode)
     share = _share(windows, images.shape[2:], count_include_pad, divisor_override).astype(x.dtype)
     out = pool_average(images, share=share, windows=windows)

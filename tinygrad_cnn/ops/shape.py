@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..autograd import primitive
+from .elementwise import where
 from .support import as_tensor, axes, axis
 
 if TYPE_CHECKING:
@@ -195,7 +196,22 @@ def put(g: np.ndarray, *, index: Index, shape: tuple[int, ...]) -> np.ndarray:
     return out
 
 
-@primitive(x=lambda g, index: setitem(g, index, 0.0), value=lambda g, index: take(g, index=index))
+def _written(g: Tensor, index: Index, x_shape: tuple[int, ...], value_shape: tuple[int, ...]) -> Tensor:
+    """g at the index, and 0 for a value that a later one at the same place has replaced."""
+    values = take(g, index=index)
+    if not _takes_each_once(index):
+        order = np.arange(values.numel()).reshape(values.shape)
+        last = np.empty(x_shape, np.int64)
+        last[index] = order
+        values = where(last[index] == order, values, 0.0)
+    extra = len(value_shape) - values.ndim  # a value may have more leading axes of length 1
+    return reshape_to(values, shape=(*(1,) * extra, *values.shape)) if extra > 0 else values
+
+
+@primitive(
+    x=lambda g, index: setitem(g, index, 0.0),
+    value=lambda g, index, x_shape, value_shape: _written(g, index, x_shape, value_shape),
+)
 def overwrite(x: np.ndarray, value: Any, *, index: Index) -> np.ndarray:
     out = np.array(x)
     out[index] = value
@@ -204,12 +220,19 @@ def overwrite(x: np.ndarray, value: Any, *, index: Index) -> np.ndarray:
 
 def getitem(x: Tensor, index: Index) -> Tensor:
     """x[index], with ints, slices, None, Ellipsis, integer and boolean arrays, as in NumPy."""
-    return take(x, index=_index(index))
+    try:
+        return take(x, index=_index(index))
+    except IndexError as error:
+        raise IndexError(f"x[index]: {error} (x: {x.shape})") from None
 
 
 def setitem(x: Tensor, index: Index, value: Any) -> Tensor:
-    """A copy of x with `value` (broadcast) at the index."""
-    return overwrite(x, value if np.isscalar(value) else as_tensor(value, "x[index] = value"), index=_index(index))
+    """A copy of x with `value` (broadcast) at the index; where that names an element twice, the last value."""
+    value = value if np.isscalar(value) else as_tensor(value, "x[index] = value")
+    try:
+        return overwrite(x, value, index=_index(index))
+    except IndexError as error:
+        raise IndexError(f"x[index] = value: {error} (x: {x.shape})") from None
 
 
 def _along(indices: np.ndarray, dim: int) -> tuple[np.ndarray, ...]:
