@@ -117,6 +117,24 @@ class TestOptions:
         take_steps(second, 3)
         assert x.data.tobytes() == y.data.tobytes()
 
+    @pytest.mark.parametrize(
+        ("name", "option", "entry"),
+        [
+            ("SGD", "momentum", "momentum_buffer"),
+            ("RMSprop", "momentum", "momentum_buffer"),
+            ("RMSprop", "centered", "grad_avg"),
+            ("Adam", "amsgrad", "max_exp_avg_sq"),
+        ],
+    )
+    def test_switched_off_later_leave_their_state_alone(self, name: str, option: str, entry: str):
+        x = parameter()
+        optimizer = getattr(optim, name)([x], **{option: 0.5 if option == "momentum" else True})
+        take_steps(optimizer, 2)
+        before = optimizer.state[x][entry].copy()
+        optimizer.param_groups[0][option] = 0
+        take_steps(optimizer, 1)
+        assert (optimizer.state[x][entry] == before).all()
+
     def test_are_listed_by_repr(self):
         assert repr(optim.SGD([parameter()], lr=0.5)).startswith(
             "SGD (\nParameter Group 0\n    dampening: 0.0\n    lr: 0.5"
@@ -178,6 +196,18 @@ class TestStep:
         optimizer.step()
         optimizer.step()
         assert (x.grad.data == before).all()
+
+    @each_optimizer
+    def test_takes_a_gradient_of_another_dtype_in_the_parameters_own(self, make: Callable):
+        results = []
+        for dtype in (np.float32, np.float64):
+            x = parameter()
+            x.grad = tg.Tensor(np.random.default_rng(1).standard_normal((3, 4)).astype(np.float32).astype(dtype))
+            optimizer = make([x])
+            optimizer.step()
+            optimizer.step()
+            results.append(x.data.tobytes())
+        assert results[0] == results[1]
 
     @each_optimizer
     def test_works_on_parameters_of_any_memory_layout(self, make: Callable):
@@ -352,6 +382,14 @@ class TestStateDict:
             optimizer.load_state_dict(other.state_dict())
         assert optimizer.state_dict()["state"][0]["step"] == 1
         assert optimizer.param_groups[0]["lr"] == 1e-3
+
+    def test_with_options_that_make_no_sense_is_refused(self):
+        optimizer = optim.Adam([parameter()])
+        saved = optimizer.state_dict()
+        saved["param_groups"][0]["betas"] = (0.9, 1.0)
+        with pytest.raises(ValueError, match="betas must be"):
+            optimizer.load_state_dict(saved)
+        assert optimizer.param_groups[0]["betas"] == (0.9, 0.999)
 
     @each_optimizer
     def test_goes_to_torch_and_back_in_the_middle_of_training(self, make: Callable):

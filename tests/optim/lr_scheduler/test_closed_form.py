@@ -53,6 +53,11 @@ def test_cosine_annealing_lr_goes_down_half_a_cosine_and_up_again():
     assert rates(schedule, 8) == pytest.approx([1, 0.8, 0.4, 0.2, 0.4, 0.8, 1, 0.8])
 
 
+def test_cosine_annealing_lr_starts_at_the_base_rate_to_the_bit():
+    for base in np.linspace(0.3, 0.9, 20).tolist():
+        assert lr_scheduler.CosineAnnealingLR(two_groups((base, 1.0)), 3, 0.1).get_last_lr()[0] == base
+
+
 def test_lambda_lr_multiplies_the_base_rates_by_its_functions():
     schedule = lr_scheduler.LambdaLR(two_groups((1.0, 10.0)), [lambda t: 1 / (1 + t), lambda t: 0.5**t])
     schedule.step()

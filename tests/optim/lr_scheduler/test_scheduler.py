@@ -59,6 +59,11 @@ def test_resuming_by_last_epoch_needs_a_loaded_optimizer():
 def test_the_saved_state_is_a_copy_of_plain_values():
     schedule = lr_scheduler.MultiStepLR(sgd(), [1, 2])
     saved = schedule.state_dict()
+    assert json.loads(json.dumps(saved)) == saved
     schedule.step()
     assert saved["last_epoch"] == 0
-    assert json.loads(json.dumps(saved)) == saved
+    schedule.load_state_dict(saved)
+    saved["milestones"].append(3)
+    assert schedule.milestones == [1, 2]
+    schedule.state_dict()["milestones"].append(3)
+    assert schedule.milestones == [1, 2]
