@@ -56,10 +56,20 @@ def neg(x: Array) -> Array:
     return np.negative(x)
 
 
-@primitive(
-    a=lambda g, a, b: g * (b * a ** (b - 1)).masked_fill(eq(b, 0), 0),
-    b=lambda g, a, out: g * out * log(where(eq(out, 0), 1.0, a)),  # 0**b is flat for b > 0
-)
+def _base_cotangent(g: Tensor, a: Any, b: Any) -> Tensor:
+    """g * b * a**(b - 1), and 0 where b is 0, also at a = 0."""
+    if isinstance(b, (int, float)):
+        return g * (a ** (b - 1) * b) if b else g * 0.0
+    flat = eq(b, 0)
+    return g * masked_fill(b * a ** where(flat, 1.0, b - 1), flat, 0.0)
+
+
+def _exponent_cotangent(g: Tensor, a: Any, b: Any, out: Tensor) -> Tensor:
+    """g * out * log(a), and 0 where a is 0 and b is not negative: there 0**b is flat but for a jump."""
+    return g * out * log(where(logical_and(eq(a, 0), ge(b, 0)), 1.0, a))
+
+
+@primitive(a=_base_cotangent, b=_exponent_cotangent)
 def pow(a: Array, b: Array) -> Array:
     """a ** b."""
     return np.power(a, b)
