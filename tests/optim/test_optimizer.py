@@ -383,6 +383,14 @@ class TestStateDict:
         assert optimizer.state_dict()["state"][0]["step"] == 1
         assert optimizer.param_groups[0]["lr"] == 1e-3
 
+    def test_of_a_parameter_in_no_group_is_refused(self):
+        optimizer = optim.Adam([parameter()])
+        take_steps(optimizer, 1)
+        saved = optimizer.state_dict()
+        saved["state"] = {"0": saved["state"][0]}  # what a file in JSON makes of it
+        with pytest.raises(ValueError, match=r"the saved state is of a parameter '0', its groups have \[0\]"):
+            optimizer.load_state_dict(saved)
+
     def test_with_options_that_make_no_sense_is_refused(self):
         optimizer = optim.Adam([parameter()])
         saved = optimizer.state_dict()

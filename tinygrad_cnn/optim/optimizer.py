@@ -160,14 +160,17 @@ class Optimizer:
 
         `{"state": {0: {"step": 3, "exp_avg": array, ...}, ...}, "param_groups": [{..., "params": [0, ...]}]}`
         """
-        params = [p for group in self.param_groups for p in group["params"]]
-        number = {id(p): i for i, p in enumerate(params)}
-        groups = [
-            {**copy.deepcopy({k: v for k, v in group.items() if k != "params"}), "params": indices}
-            for group in self.param_groups
-            for indices in [[number[id(p)] for p in group["params"]]]
-        ]
-        state = {i: copy.deepcopy(self.state[p]) for i, p in enumerate(params) if self.state.get(p)}
+        state: dict[int, dict[str, Any]] = {}
+        groups: list[dict[str, Any]] = []
+        count = 0
+        for group in self.param_groups:
+            numbers = list(range(count, count + len(group["params"])))
+            count += len(numbers)
+            options = copy.deepcopy({name: value for name, value in group.items() if name != "params"})
+            groups.append({**options, "params": numbers})
+            for number, p in zip(numbers, group["params"], strict=True):
+                if self.state.get(p):
+                    state[number] = copy.deepcopy(self.state[p])
         return {"state": state, "param_groups": groups}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -187,6 +190,10 @@ class Optimizer:
         params = dict(zip(numbers, (p for group in self.param_groups for p in group["params"]), strict=True))
         state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         for number, saved in state_dict["state"].items():
+            if number not in params:
+                raise ValueError(
+                    f"{self._name}: the saved state is of a parameter {number!r}, its groups have {numbers}"
+                )
             for name, value in saved.items():
                 state[params[number]][name] = self._loaded(value, name, number, params[number])
         groups = [
