@@ -81,8 +81,10 @@ def var(
 def std(
     x: Tensor, dim: Dim = None, unbiased: bool = True, keepdim: bool = False, *, correction: int | None = None
 ) -> Tensor:
-    """The standard deviation over `dim`: the root of `var`."""
-    return sqrt(var(x, dim, unbiased, keepdim, correction=correction))
+    """The standard deviation over `dim`: the root of `var`. Where it is 0 its gradient is 0, as in Torch."""
+    variance = var(x, dim, unbiased, keepdim, correction=correction)
+    zero = eq(variance, 0)
+    return where(zero, 0.0, sqrt(where(zero, 1.0, variance)))
 
 
 def prod(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
@@ -235,7 +237,7 @@ def all(x: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
     return all_over(x, dim=axes(x, dim, "all"), keepdim=keepdim)
 
 
-@primitive(x=lambda g, x, out, dim: _spread(g, x.shape, dim) * _softmax_given(x, out, dim))
+@primitive(x=lambda g, x, out, dim: _spread(g, x.shape, dim) * exp(x - reshape(out, kept_shape(x.shape, dim))))
 def logsumexp_over(x: np.ndarray, *, dim: tuple[int, ...], keepdim: bool) -> np.ndarray:
     if not x.size:
         largest = np.zeros(kept_shape(x.shape, dim), x.dtype)
@@ -245,12 +247,6 @@ def logsumexp_over(x: np.ndarray, *, dim: tuple[int, ...], keepdim: bool) -> np.
     with np.errstate(divide="ignore"):  # log(0) is -inf, as it should be
         result = np.log(np.sum(np.exp(x - largest), axis=dim, keepdims=True)) + largest
     return result if keepdim else np.squeeze(result, axis=dim)
-
-
-def _softmax_given(x: Tensor, logsumexp: Tensor, dim: tuple[int, ...]) -> Tensor:
-    """exp(x - logsumexp): the weights, 1 for an element that is infinite like the whole."""
-    total = reshape(logsumexp, kept_shape(x.shape, dim))
-    return exp(where(eq(x, total), 0.0, x - total)) if np.isinf(total.data).any() else exp(x - total)
 
 
 def logsumexp(x: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
@@ -297,8 +293,9 @@ def norm(x: Tensor, p: float | str | None = "fro", dim: Dim = None, keepdim: boo
     if p == 2:
         return euclidean_over(x, dim=over, keepdim=keepdim)
     size = abs(x)
-    total = sum(where(eq(size, 0), 0.0, pow(where(eq(size, 0), 1.0, size), p)) if p > 0 else size**p, over, keepdim)
-    empty = eq(total, 0)
+    zero = eq(size, 0)
+    total = sum(where(zero, 0.0, pow(where(zero, 1.0, size), p)), over, keepdim)
+    empty = eq(total, 0) if p > 0 else any(zero, over, keepdim)  # 0 ** p for p < 0 is infinite: the norm is 0
     return where(empty, 0.0, pow(where(empty, 1.0, total), 1 / p))
 
 
