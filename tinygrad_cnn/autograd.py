@@ -18,7 +18,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterable, Sequence
 from types import MethodType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -39,13 +39,12 @@ _creation_order = itertools.count()
 class Node:
     """One recorded call: which primitive, from where, and what its rules need."""
 
-    __slots__ = ("dtype", "edges", "guard", "holds_arrays", "inputs", "kept", "order", "primitive", "shape")
+    __slots__ = ("dtype", "edges", "guard", "inputs", "kept", "order", "primitive", "shape")
 
     primitive: Primitive
     edges: tuple[Edge | None, ...]  # one per input; None where no gradient is wanted
     inputs: tuple[tuple[tuple[int, ...], np.dtype] | None, ...]  # shape and dtype, where an edge is
     kept: dict[str, Any] | None  # by the names that the rules ask for; None once used and freed
-    holds_arrays: bool  # whether there is anything to free
     guard: Guard | None
     shape: tuple[int, ...]
     dtype: np.dtype
@@ -60,11 +59,7 @@ class Node:
                 "pass retain_graph=True to the first backward() or grad() to go through a graph twice"
             )
         rule, names = primitive.rules[primitive.variadic or primitive.inputs[index]]
-        arguments = [
-            kept[name] if name in kept else index if name == "index" else Tensor._make(kept["out array"], self)
-            for name in names
-        ]
-        cotangent = rule(g, *arguments)
+        cotangent = rule(g, *[Tensor._make(kept[n], self) if n == "out" else kept.get(n, index) for n in names])
         shape, dtype = self.inputs[index]  # type: ignore[misc]
         if cotangent._data.shape != shape:  # this input was broadcast
             cotangent = cotangent.sum_to(shape)
@@ -74,27 +69,27 @@ class Node:
 
     def free(self) -> None:
         """Drop the kept arrays; where there were only numbers and shapes, they stay for another sweep."""
-        if self.holds_arrays:
+        if self.kept and any(map(_holds_array, self.kept.values())):
             self.kept = self.guard = None
 
     def __repr__(self) -> str:
         return f"<Node {self.primitive.name} {self.shape}>"
 
 
-class _Plan(NamedTuple):
-    """What a node keeps when a certain choice of inputs wants gradients."""
-
-    inputs: tuple[tuple[str, int], ...]  # name, position
-    shapes: tuple[tuple[str, int], ...]
-    options: tuple[str, ...]
-    out: bool
-    residual: bool
-
-
 def _holds_array(value: Any) -> bool:
     if isinstance(value, (tuple, list)):
         return any(map(_holds_array, value))
     return isinstance(value, (Tensor, np.ndarray))
+
+
+def _kept(x: Any, arrays: list[np.ndarray]) -> Any:
+    """x as a rule gets it, its array noted: a Tensor of its own, for the user's may take on another value."""
+    if isinstance(x, Tensor):
+        arrays.append(x._data)
+        return Tensor._make(x._data, x._edge if x.requires_grad else None)
+    if isinstance(x, np.ndarray):
+        arrays.append(x)
+    return x
 
 
 def _is_float64(arrays: list[Any]) -> bool:
@@ -124,7 +119,7 @@ class Primitive:
         self.rules = {
             name: (rule, rule.__code__.co_varnames[1 : rule.__code__.co_argcount]) for name, rule in rules.items()
         }
-        self.plans: dict[tuple[bool, ...], _Plan] = {}
+        self.plans: dict[tuple[bool, ...], list[tuple[str, str, int]]] = {}
         known = {*self.inputs, *(f"{i}_shape" for i in self.inputs), *options, "out"}
         known |= ({"index"} if self.variadic else set()) | ({"residual"} if residual else set())
         for name, (_, needs) in self.rules.items():
@@ -178,29 +173,30 @@ class Primitive:
                 observer(event)
         return result
 
-    def _plan(self, wanted: tuple[bool, ...]) -> _Plan:
+    def _plan(self, wanted: tuple[bool, ...]) -> list[tuple[str, str, int]]:
+        """What a node keeps when these inputs want gradients: each thing's name, its kind, and of which input."""
         keys = (self.variadic,) * len(wanted) if self.variadic else self.inputs
-        names = {name for key, w in zip(keys, wanted, strict=False) if w for name in self.rules[key][1]}
-        positions = {name: i for i, name in enumerate(self.inputs)}
-        inputs = tuple((name, positions[name]) for name in sorted(names & set(self.inputs)))
-        shapes = tuple((n, positions[n[:-6]]) for n in sorted(names) if n[:-6] in positions and n.endswith("_shape"))
-        special = {"out", "residual", *self.inputs, *(name for name, _ in shapes)}
-        special |= {"index"} if self.variadic else set()
-        return _Plan(inputs, shapes, tuple(sorted(names - special)), "out" in names, "residual" in names)
+        names = {name for key, want in zip(keys, wanted, strict=False) if want for name in self.rules[key][1]}
+        plan = []
+        for name in sorted(names - ({"index"} if self.variadic else set())):
+            of = name.removesuffix("_shape")
+            if name in self.inputs:
+                kind = "input"
+            elif of in self.inputs:
+                kind = "shape"
+            else:
+                kind = name if name in ("out", "residual") else "option"
+            plan.append((name, kind, self.inputs.index(of) if of in self.inputs else 0))
+        return plan
 
     def _record(
-        self,
-        inputs: tuple[Any, ...],
-        edges: list[Edge | None],
-        options: dict[str, Any],
-        out: np.ndarray,
-        residual: Any,
+        self, inputs: tuple[Any, ...], edges: list[Edge | None], options: dict[str, Any], out: np.ndarray, residual: Any
     ) -> Node:
-        if len(edges) > len(self.rules) and not self.variadic:
+        if not self.variadic and len(edges) > len(self.rules):
             edges = [edge if name in self.rules else None for name, edge in zip(self.inputs, edges, strict=False)]
         node = Node()
         node.primitive, node.edges, node.order = self, tuple(edges), next(_creation_order)
-        node.shape, node.dtype = out.shape, out.dtype
+        node.shape, node.dtype, node.kept = out.shape, out.dtype, {}
         node.inputs = tuple(
             [None if edge is None else (x._data.shape, x._data.dtype) for x, edge in zip(inputs, edges, strict=True)]
         )
@@ -208,28 +204,21 @@ class Primitive:
         plan = self.plans.get(wanted)
         if plan is None:
             plan = self.plans[wanted] = self._plan(wanted)
-        node.kept = kept = {name: options[name] for name in plan.options}
-        node.holds_arrays = plan.residual or any(map(_holds_array, kept.values()))
-        arrays = [out] if plan.out else []
-
-        def keep(x: Any) -> Any:
-            if isinstance(x, Tensor):
-                arrays.append(x._data)
-                return Tensor._make(x._data, (x if x._source is None else x._source) if x.requires_grad else None)
-            if isinstance(x, np.ndarray):
-                arrays.append(x)
-            return x
-
-        for name, position in plan.inputs:
-            kept[name] = keep(inputs[position]) if not self.variadic else tuple(map(keep, inputs))
-        for name, position in plan.shapes:
-            kept[name] = np.shape(inputs[position]) if not self.variadic else tuple(map(np.shape, inputs))
-        if plan.out:
-            kept["out array"] = out  # as a Tensor it would point back to this node
-        if plan.residual:
-            kept["residual"] = residual
+        arrays: list[np.ndarray] = []
+        for name, kind, position in plan:
+            if kind == "input":
+                kept = _kept(inputs[position], arrays) if not self.variadic else tuple(_kept(x, arrays) for x in inputs)
+            elif kind == "shape":
+                kept = np.shape(inputs[position]) if not self.variadic else tuple(map(np.shape, inputs))
+            elif kind == "option":
+                kept = options[name]
+            elif kind == "out":
+                kept = out  # not as a Tensor, which would point back to this node
+                arrays.append(out)
+            else:
+                kept = residual
+            node.kept[name] = kept
         node.guard = Guard(arrays) if arrays else None
-        node.holds_arrays = node.holds_arrays or bool(arrays)
         return node
 
 

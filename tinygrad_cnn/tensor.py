@@ -6,7 +6,6 @@ The operators and methods here are names for the primitives in `ops/`; what happ
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,9 +15,10 @@ from . import autograd, ops
 from .autograd import Edge, Node
 from .inplace import InPlace
 from .ops.support import as_array
+from .protocols import Protocols
 
 
-class Tensor(InPlace):
+class Tensor(InPlace, Protocols):
     """An n-dimensional array that remembers how it was computed.
 
     `Tensor(data, requires_grad=False)` copies `data`: an array (float32 and float64 are kept), or numbers in
@@ -37,8 +37,6 @@ class Tensor(InPlace):
     _source: Edge | None  # where its gradient goes on to: the Node that made it, or the leaf that it stands for
     grad: Tensor | None
     requires_grad: bool
-
-    __array_ufunc__ = None  # array * tensor is the tensor's business
 
     def __init__(self, data: ArrayLike | Tensor, requires_grad: bool = False, dtype: DTypeLike | None = None) -> None:
         self._data = as_array(data, dtype)
@@ -112,9 +110,6 @@ class Tensor(InPlace):
             raise RuntimeError("numpy(): this tensor requires grad; use tensor.detach().numpy()")
         return self._data
 
-    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
-        return np.array(self.numpy(), dtype=dtype, copy=copy)
-
     def item(self) -> Any:
         """The single element as a Python number; ValueError if there is not exactly one."""
         if self._data.size != 1:
@@ -127,57 +122,6 @@ class Tensor(InPlace):
     def detach(self) -> Tensor:
         """The same array, outside the graph."""
         return Tensor._make(self._data, None)
-
-    def __len__(self) -> int:
-        if not self.shape:
-            raise TypeError("len() of a 0-d tensor")
-        return self.shape[0]
-
-    def __iter__(self) -> Iterator[Tensor]:
-        if not self.shape:
-            raise TypeError("iteration over a 0-d tensor")
-        return (self[i] for i in range(len(self)))
-
-    def __bool__(self) -> bool:
-        if self._data.size != 1:
-            raise ValueError(f"the truth value of a tensor of shape {self.shape} is ambiguous; use .any() or .all()")
-        return bool(self._data)
-
-    def __float__(self) -> float:
-        return float(self.item())
-
-    def __int__(self) -> int:
-        return int(self.item())
-
-    def __index__(self) -> int:
-        if self._data.dtype.kind == "f":
-            raise TypeError(f"only an integer tensor can be an index, this one is {self.dtype}")
-        return int(self.item())
-
-    def __contains__(self, value: Any) -> bool:
-        return bool((self._data == (value._data if isinstance(value, Tensor) else value)).any())
-
-    def __format__(self, specification: str) -> str:
-        return format(self.item(), specification) if not self.shape else format(repr(self), specification)
-
-    def __repr__(self) -> str:
-        values = np.array2string(self._data, separator=", ", prefix="Tensor(", threshold=100)
-        extra = "" if self.dtype in (np.float32, np.int64, np.bool_) else f", dtype={self.dtype}"
-        if isinstance(self._source, Node):
-            extra += f", made_by={self._source.primitive.name}"
-        elif self.requires_grad:
-            extra += ", requires_grad=True"
-        if not self._data.size and self.ndim > 1:
-            extra = f", shape={self.shape}" + extra
-        return f"Tensor({values}{extra})"
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
-        if not self.is_leaf:
-            raise RuntimeError("deepcopy: only leaf tensors can be copied; use detach() first")
-        copy = memo[id(self)] = type(self).__new__(type(self))
-        copy._data, copy._source, copy.requires_grad = self._data.copy(), None, self.requires_grad
-        copy.grad = None if self.grad is None else Tensor(self.grad)
-        return copy
 
     # -- gradients ----------------------------------------------------------------------------------------
 
@@ -197,7 +141,6 @@ class Tensor(InPlace):
 
     # -- operators and methods: names for ops ---------------------------------------------------------------
 
-    __hash__ = object.__hash__
     __add__ = __radd__ = add = ops.add
     __sub__ = sub = ops.sub
     __mul__ = __rmul__ = mul = ops.mul
@@ -224,33 +167,9 @@ class Tensor(InPlace):
         ops.logical_and, ops.logical_or, ops.logical_xor, ops.logical_not,
     )  # fmt: skip
 
-    def __eq__(self, other: object) -> Any:
-        return False if other is None else ops.eq(self, other)
-
-    def __ne__(self, other: object) -> Any:
-        return True if other is None else ops.ne(self, other)
-
-    def __pos__(self) -> Tensor:
-        return self
-
-    def __rsub__(self, other: Any) -> Tensor:
-        return ops.sub(other, self)
-
-    def __rtruediv__(self, other: Any) -> Tensor:
-        return ops.div(other, self)
-
-    def __rfloordiv__(self, other: Any) -> Tensor:
-        return ops.floor_divide(other, self)
-
-    def __rmod__(self, other: Any) -> Tensor:
-        return ops.remainder(other, self)
-
-    def __rpow__(self, other: Any) -> Tensor:
-        return ops.pow(other, self)
-
-    def __rmatmul__(self, other: Any) -> Tensor:
-        return ops.matmul(other, self)
-
+    __rsub__, __rtruediv__ = ops.reflected(ops.sub), ops.reflected(ops.div)
+    __rfloordiv__, __rmod__ = ops.reflected(ops.floor_divide), ops.reflected(ops.remainder)
+    __rpow__, __rmatmul__ = ops.reflected(ops.pow), ops.reflected(ops.matmul)
     neg, pow, remainder, floor_divide = ops.neg, ops.pow, ops.remainder, ops.floor_divide
     exp, log, log1p, expm1 = ops.exp, ops.log, ops.log1p, ops.expm1
     sqrt, rsqrt, square, abs, sign = ops.sqrt, ops.rsqrt, ops.square, ops.abs, ops.sign

@@ -106,6 +106,6 @@ from .shape import (
     unsqueeze,
 )
 from .softmax import log_softmax, softmax
-from .support import as_tensor
+from .support import as_tensor, reflected
 
 __all__ = [name for name in dir() if not name.startswith("_")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -84,3 +85,12 @@ def pair(value: int | tuple[int, int] | list[int], name: str, argument: str, lea
     if min(height, width) < least:
         raise ValueError(f"{name}: {argument} must be at least {least}, got {value!r}")
     return height, width
+
+
+def reflected(operation: Callable[..., Tensor]) -> Callable[[Tensor, Any], Tensor]:
+    """The operation with its operands exchanged: what `other - tensor` calls."""
+
+    def exchanged(x: Tensor, other: Any) -> Tensor:
+        return operation(other, x)
+
+    return exchanged
