@@ -36,15 +36,22 @@ def sum_over(x: np.ndarray, *, dim: tuple[int, ...], keepdim: bool) -> np.ndarra
     return np.sum(x, axis=dim, keepdims=keepdim)
 
 
+def _in_type(x: Tensor, dtype: DTypeLike | None) -> Tensor:
+    """x in the dtype of its sums and products: the one asked for, else int64 for integers and bools."""
+    if dtype is None:
+        return x if x.dtype.kind == "f" else to(x, np.int64)
+    return to(x, dtype)
+
+
 def sum(x: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: DTypeLike | None = None) -> Tensor:
-    """The sum over `dim`.
+    """The sum over `dim`, in `dtype`; integers and bools are summed as int64.
 
     >>> import tinygrad_cnn as tg
     >>> tg.Tensor([[1.0, 2.0], [3.0, 4.0]]).sum(dim=1)
     Tensor([3., 7.])
     """
-    x = as_tensor(x, "sum")
-    return sum_over(x if dtype is None else to(x, dtype), dim=axes(x, dim, "sum"), keepdim=keepdim)
+    x = _in_type(as_tensor(x, "sum"), dtype)
+    return sum_over(x, dim=axes(x, dim, "sum"), keepdim=keepdim)
 
 
 def sum_to(x: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -54,13 +61,12 @@ def sum_to(x: Tensor, shape: tuple[int, ...]) -> Tensor:
     return reshape(sum_over(x, dim=(*range(extra), *stretched), keepdim=False), shape)
 
 
-def mean(x: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
-    """The mean over `dim`; NaN over no elements, as in Torch."""
+def mean(x: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: DTypeLike | None = None) -> Tensor:
+    """The mean over `dim`, in `dtype`; NaN over no elements, as in Torch."""
     x = as_tensor(x, "mean")
+    x = x if dtype is None else to(x, dtype)
     over = axes(x, dim, "mean")
-    count = int(np.prod([x.shape[i] for i in over]))
-    total = sum_over(x, dim=over, keepdim=keepdim)
-    return total / count if count else total * np.nan
+    return sum_over(x, dim=over, keepdim=keepdim) / int(np.prod([x.shape[i] for i in over]))
 
 
 def var(
@@ -68,14 +74,16 @@ def var(
 ) -> Tensor:
     """The variance over `dim`, divided by (count - 1) or, with `unbiased=False`, by the count.
 
-    `correction` (0 or more) says what to take from the count, as in Torch. NaN where nothing is left.
+    `correction` (0 or more) says what to take from the count, as in Torch. NaN or inf where nothing is left.
     """
     x = as_tensor(x, "var")
+    if isinstance(dim, bool):  # x.var(False)
+        dim, unbiased = None, dim
     over = axes(x, dim, "var")
     count = int(np.prod([x.shape[i] for i in over])) - (int(unbiased) if correction is None else correction)
     deviation = x - mean(x, over, keepdim=True)
     total = sum_over(square(deviation), dim=over, keepdim=keepdim)
-    return total / count if count > 0 else total * np.nan
+    return total / (count if count > 0 else 0)
 
 
 def std(
@@ -87,14 +95,14 @@ def std(
     return where(zero, 0.0, sqrt(where(zero, 1.0, variance)))
 
 
-def prod(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """The product over one axis, or over all.
+def prod(x: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: DTypeLike | None = None) -> Tensor:
+    """The product over one axis, or over all, in `dtype`; integers and bools are multiplied as int64.
 
     Factors are multiplied in pairs, halving the axis each time, so the gradient is right where factors are 0.
     """
-    x = as_tensor(x, "prod")
-    if dim is None:
-        result = prod(flatten(x), 0)
+    x = _in_type(as_tensor(x, "prod"), dtype)
+    if dim is None or not x.ndim:
+        result = prod(flatten(x), 0 if dim is None else dim)
         return reshape(result, (1,) * x.ndim) if keepdim else result
     dim = axis(x, dim, "prod")
     while x.shape[dim] > 1:
@@ -257,12 +265,12 @@ def logsumexp(x: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
 
 @primitive(x=lambda g, dim: flip(cumsum_along(flip(g, dim), dim=dim), dim))
 def cumsum_along(x: np.ndarray, *, dim: int) -> np.ndarray:
-    return np.cumsum(x, axis=dim, dtype=x.dtype if x.dtype.kind == "f" else None)
+    return np.cumsum(x, axis=dim)
 
 
-def cumsum(x: Tensor, dim: int) -> Tensor:
-    """Running sums along `dim`."""
-    x = as_tensor(x, "cumsum")
+def cumsum(x: Tensor, dim: int, *, dtype: DTypeLike | None = None) -> Tensor:
+    """Running sums along `dim`, in `dtype`; integers and bools are summed as int64."""
+    x = _in_type(as_tensor(x, "cumsum"), dtype)
     dim = axis(x, dim, "cumsum")
     return cumsum_along(x, dim=dim) if x.ndim else x
 
@@ -287,7 +295,7 @@ def norm(x: Tensor, p: float | str | None = "fro", dim: Dim = None, keepdim: boo
     if p == -np.inf:
         return amin(abs(x), over, keepdim)
     if p == 0:
-        return sum(to(ne(x, 0), x.dtype), over, keepdim)
+        return sum(where(ne(x, 0), 1.0, x * 0.0), over, keepdim)
     if p == 1:
         return sum(abs(x), over, keepdim)
     if p == 2:

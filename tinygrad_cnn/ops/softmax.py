@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ..autograd import primitive
-from .elementwise import exp
+from .elementwise import exp, to
 from .reduce import sum_over
 from .support import as_tensor, axis
 
@@ -39,18 +40,20 @@ def log_softmax_along(x: np.ndarray, *, dim: int) -> np.ndarray:
     return shifted - np.log(np.sum(np.exp(shifted), axis=dim if x.ndim else None, keepdims=True))
 
 
-def softmax(x: Tensor, dim: int = -1) -> Tensor:
-    """exp(x) scaled to sum to 1 along `dim`.
+def softmax(x: Tensor, dim: int, *, dtype: DTypeLike | None = None) -> Tensor:
+    """exp(x) scaled to sum to 1 along `dim`, in `dtype`.
 
     >>> import tinygrad_cnn as tg
     >>> tg.softmax(tg.Tensor([0.0, 0.0]), dim=0)
     Tensor([0.5, 0.5])
     """
     x = as_tensor(x, "softmax")
+    x = x if dtype is None else to(x, dtype)
     return softmax_along(x, dim=axis(x, dim, "softmax"))
 
 
-def log_softmax(x: Tensor, dim: int = -1) -> Tensor:
-    """log(softmax(x)) along `dim`, accurate where softmax would round to 0."""
+def log_softmax(x: Tensor, dim: int, *, dtype: DTypeLike | None = None) -> Tensor:
+    """log(softmax(x)) along `dim`, in `dtype`, accurate where softmax would round to 0."""
     x = as_tensor(x, "log_softmax")
+    x = x if dtype is None else to(x, dtype)
     return log_softmax_along(x, dim=axis(x, dim, "log_softmax"))

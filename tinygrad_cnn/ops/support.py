@@ -47,10 +47,9 @@ def as_tensor(x: Any, name: str = "as_tensor") -> Tensor:
 
 def axis(x: Tensor, dim: int, name: str) -> int:
     """dim as a number from 0; a 0-d tensor has axis 0 and -1, as in Torch."""
-    try:
-        dim = operator.index(dim)
-    except TypeError:
-        raise TypeError(f"{name}: dim must be an int, got {dim!r}") from None
+    if isinstance(dim, bool) or not hasattr(dim, "__index__"):
+        raise TypeError(f"{name}: dim must be an int, got {dim!r}")
+    dim = operator.index(dim)
     bound = max(x.ndim, 1)
     if not -bound <= dim < bound:
         raise IndexError(
