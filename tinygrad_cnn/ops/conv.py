@@ -180,6 +180,10 @@ def conv_transpose2d(
     )
     if min(height, width) < 1:
         raise ValueError(f"{name}: the result would have size {(height, width)}; use less padding {shapes}")
+    # Output padding as wide as the stride makes room for more places than x has: with zeros they add nothing.
+    rows, columns = geometry.output_size((height, width), weight.shape[2:])
+    if (rows, columns) != images.shape[2:]:
+        images = pad(images, (0, columns - images.shape[3], 0, rows - images.shape[2]))
     out = convolve_input(images, weight, geometry=geometry, size=(height, width))
     if bias is not None:
         out = out + reshape(bias, (-1, 1, 1))
