@@ -100,17 +100,19 @@ def test_the_tree_shows_layers_in_the_order_in_which_they_ran_under_what_holds_t
         def __init__(self) -> None:
             self.head = nn.Linear(4, 1)
             self.body = nn.Sequential(nn.Linear(4, 4), nn.ReLU())
+            self.more = [nn.Identity()]
 
         def forward(self, x: tg.Tensor) -> tg.Tensor:
-            return F.sigmoid(self.head(self.body(x)))
+            return F.sigmoid(self.more[0](self.head(self.body(x))))
 
-    lines = tg.summary(Net(), (4,)).splitlines()[3:9]
+    lines = tg.summary(Net(), (4,)).splitlines()[3:10]
     assert [line.split("  (")[0].rstrip() for line in lines] == [
         "Net",
         "├─ body: Sequential",
         "│  ├─ 0: Linear",
         "│  └─ 1: ReLU",
         "├─ head: Linear",
+        "├─ more.0: Identity",
         "└─ sigmoid",
     ]
 
@@ -152,6 +154,15 @@ def test_a_float64_model_gets_float64_and_several_outputs_are_shown() -> None:
 def test_an_input_shape_that_is_no_shape_is_refused() -> None:
     with pytest.raises(TypeError, match=r"tuple such as \(3, 128, 128\), not 128"):
         tg.summary(AgeCNN(), 128)
+
+
+def test_a_summary_may_be_made_inside_another_model() -> None:
+    class Curious(nn.Module):
+        def forward(self, x: tg.Tensor) -> str:
+            return tg.summary(nn.Flatten(), (2, 2))
+
+    assert Curious()(tg.Tensor([1.0])) == tg.summary(nn.Flatten(), (2, 2))
+    assert "Forward activations  0 B" in tg.summary(nn.Flatten(), (2, 2))
 
 
 def test_ops_of_other_threads_are_not_counted() -> None:

@@ -34,7 +34,8 @@ class _Row:
     def lines(self, first: str = "", rest: str = "") -> Iterator[tuple[str, ...]]:
         """This row and those inside it, as a tree: `first` leads up to this label, `rest` to those below."""
         counts = (f"{n:,}" if n else "" for n in (self.parameters, self.flops))
-        yield first + self.label, self.shape, *counts, _bytes(self.activation_bytes)
+        memory = _bytes(self.activation_bytes) if self.activation_bytes else ""
+        yield first + self.label, self.shape, *counts, memory
         for row in self.inside:
             last = row is self.inside[-1]
             yield from row.lines(rest + ("└─ " if last else "├─ "), rest + ("   " if last else "│  "))
@@ -73,7 +74,7 @@ def summary(model: Module, input_shape: Sequence[int], batch_size: int = 1) -> s
     watch = _Watch(model)
     with watch, np.errstate(all="ignore"), no_grad():
         model(Tensor(np.zeros((batch_size, *input_shape), dtype)))
-    root = watch.rows[0][0]
+    (root,) = watch.rows[len(current_modules())]
 
     lines = [COLUMNS, *root.lines()]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -103,10 +104,10 @@ class _Watch(contextlib.ExitStack):
     def __init__(self, model: Module) -> None:
         super().__init__()
         self.model = model
-        self.labels = {
-            id(module): f"{name.rpartition('.')[2]}: {type(module).__name__}" if name else type(module).__name__
-            for name, module in model.named_modules()
-        }
+        self.labels = {id(model): type(model).__name__}
+        for module in model.modules():
+            for name, child in module.named_children():
+                self.labels.setdefault(id(child), f"{name}: {type(child).__name__}")
         self.rows: defaultdict[int, list[_Row]] = defaultdict(list)  # what ran at this depth of running modules
         self.counted: set[int] = set()  # parameters that a row shows already
         self.flops = self.activation_bytes = 0
@@ -175,7 +176,7 @@ def _shape(output: Any) -> str:
 
 def _bytes(count: int) -> str:
     if count < 1024:
-        return f"{count} B" if count else ""
+        return f"{count} B"
     power = min(int(math.log2(count)) // 10, 4)
     return f"{count / 1024**power:.1f} {'KMGT'[power - 1]}iB"
 
