@@ -100,7 +100,7 @@ def _common(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
 
 def _chunk(count: int) -> int:
     """Images that one piece of work goes through with the same buffers: fixed by the batch alone."""
-    return max(1, count // 16)
+    return max(1, count // 8)
 
 
 def conv2d(x: np.ndarray, w: np.ndarray, geometry: Geometry, bias: np.ndarray | None = None) -> np.ndarray:

@@ -15,6 +15,7 @@ from .memory import empty
 from .threads import parallel_for, pieces
 
 Pair = tuple[int, int]
+PIECE = 1 << 16  # elements of the image
 
 
 class Windows(NamedTuple):
@@ -53,10 +54,9 @@ class Windows(NamedTuple):
 
 
 def _planes(x: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int]]]:
-    """(N, C, H, W) -> (N*C, H, W), and the pieces that threads take: half a megabyte or so each."""
+    """(N, C, H, W) -> (N*C, H, W), and the pieces that threads take: so small that all steps stay in cache."""
     planes = np.ascontiguousarray(x).reshape(-1, *x.shape[2:])
-    each = max(1, x.shape[2] * x.shape[3] * x.itemsize)
-    return planes, list(pieces(len(planes), max(1, (1 << 19) // each)))
+    return planes, list(pieces(len(planes), max(1, PIECE // max(1, x.shape[2] * x.shape[3]))))
 
 
 def _pad(planes: np.ndarray, windows: Windows, fill: float) -> np.ndarray:
@@ -123,19 +123,23 @@ def _max_of_pairs(planes: np.ndarray, best: np.ndarray, winner: np.ndarray) -> b
     """
     height, width = best.shape[1:]
     upper, lower = planes[:, : 2 * height : 2, : 2 * width], planes[:, 1 : 2 * height : 2, : 2 * width]
-    larger = np.maximum(upper, lower)
-    low = (lower > upper).view(np.uint16)  # of each window: left column in the low byte, right in the high
+    larger, low = empty(upper.shape, planes.dtype), empty(upper.shape, bool)
+    np.maximum(upper, lower, out=larger)
+    np.greater(lower, upper, out=low)
     left, right = larger[:, :, ::2], larger[:, :, 1::2]
     np.maximum(left, right, out=best)
     if np.isnan(best.max(initial=0)):
         return False
-    is_right = right > left
-    # Equal columns: the right one comes first only if its upper and the left one's lower element won.
-    is_right |= (right == left) & (low == 1)
-    column = is_right.view(np.uint8)
-    np.copyto(winner, (low >> (column.astype(np.uint16) << 3)) & 1, casting="unsafe")
-    winner += winner
-    winner += column
+    # A window's two winning rows as one number: the left column's in the low byte, the right one's in the high.
+    rows, column = low.view(np.uint16), empty(best.shape, bool)
+    np.equal(left, right, out=column)
+    column &= rows == 1  # equal columns: the right one comes first only if it won above and the left one below
+    column |= right > left
+    shift = np.left_shift(column.view(np.uint8), 3, out=empty(best.shape, np.uint16), casting="unsafe")
+    np.right_shift(rows, shift, out=shift)
+    shift &= 1  # the winning column's row
+    shift += shift
+    np.add(shift, column, out=winner, casting="unsafe")
     return True
 
 
@@ -185,13 +189,14 @@ def _spread_pairs(planes: np.ndarray, taken: np.ndarray, out: np.ndarray) -> Non
     if (2 * height, 2 * width) != out.shape[1:]:
         out[:, 2 * height :] = 0
         out[:, :, 2 * width :] = 0
-    place = taken.astype(np.uint64)
-    both = planes.view(np.uint32).astype(np.uint64)
-    both <<= (place & 1) << 5
-    place >>= 1
-    lower = both * place
-    both ^= lower
-    out[:, : 2 * height : 2, : 2 * width] = both.view(np.float32)
+    upper, lower, place = (empty(planes.shape, np.uint64) for _ in range(3))
+    np.copyto(upper, planes.view(np.uint32))
+    np.left_shift(taken & 1, 5, out=place, casting="unsafe")  # the column: 0 bits or 32
+    np.left_shift(upper, place, out=upper)
+    np.right_shift(taken, 1, out=place, casting="unsafe")  # the row
+    np.multiply(upper, place, out=lower)
+    np.bitwise_xor(upper, lower, out=upper)
+    out[:, : 2 * height : 2, : 2 * width] = upper.view(np.float32)
     out[:, 1 : 2 * height : 2, : 2 * width] = lower.view(np.float32)
 
 
