@@ -39,12 +39,13 @@ _creation_order = itertools.count()
 class Node:
     """One recorded call: which primitive, from where, and what its rules need."""
 
-    __slots__ = ("dtype", "edges", "guard", "inputs", "kept", "order", "primitive", "shape")
+    __slots__ = ("dtype", "edges", "freed", "guard", "inputs", "kept", "order", "primitive", "shape")
 
     primitive: Primitive
     edges: tuple[Edge | None, ...]  # one per input; None where no gradient is wanted
     inputs: tuple[tuple[tuple[int, ...], np.dtype] | None, ...]  # shape and dtype, where an edge is
-    kept: dict[str, Any] | None  # by the names that the rules ask for; None once used and freed
+    kept: dict[str, Any]  # by the names that the rules ask for
+    freed: bool  # whether the arrays among them have been used and dropped
     guard: Guard | None
     shape: tuple[int, ...]
     dtype: np.dtype
@@ -53,7 +54,7 @@ class Node:
     def vjp(self, index: int, g: Tensor) -> Tensor:
         """The cotangent of input `index`, given the result's cotangent `g`."""
         kept, primitive = self.kept, self.primitive
-        if kept is None:
+        if self.freed:
             raise RuntimeError(
                 f"backward: what {primitive.name} kept for its gradient has been used and freed; "
                 "pass retain_graph=True to the first backward() or grad() to go through a graph twice"
@@ -68,9 +69,11 @@ class Node:
         return cotangent
 
     def free(self) -> None:
-        """Drop the kept arrays; where there were only numbers and shapes, they stay for another sweep."""
-        if self.kept and any(map(_holds_array, self.kept.values())):
-            self.kept = self.guard = None
+        """Drop what is kept, but for options that are no arrays; where there are no arrays at all, nothing."""
+        if any(map(_holds_array, self.kept.values())):
+            options = [name for name in self.primitive.options if name in self.kept]
+            self.kept = {name: self.kept[name] for name in options if not _holds_array(self.kept[name])}
+            self.freed, self.guard = True, None
 
     def __repr__(self) -> str:
         return f"<Node {self.primitive.name} {self.shape}>"
@@ -108,7 +111,7 @@ class Primitive:
     def __init__(self, forward: Callable[..., Any], rules: dict[str, Rule], residual: bool) -> None:
         code = forward.__code__
         names, positional = code.co_varnames, code.co_argcount
-        options = names[positional : positional + code.co_kwonlyargcount]
+        self.options = options = names[positional : positional + code.co_kwonlyargcount]
         takes_many = code.co_flags & 0x04  # *inputs
         # 1 / 0 is inf and 0 / 0 is NaN without a warning, as in Torch.
         self.forward, self.residual = np.errstate(all="ignore")(forward), residual
@@ -196,7 +199,7 @@ class Primitive:
             edges = [edge if name in self.rules else None for name, edge in zip(self.inputs, edges, strict=False)]
         node = Node()
         node.primitive, node.edges, node.order = self, tuple(edges), next(_creation_order)
-        node.shape, node.dtype, node.kept = out.shape, out.dtype, {}
+        node.shape, node.dtype, node.kept, node.freed = out.shape, out.dtype, {}, False
         node.inputs = tuple(
             [None if edge is None else (x._data.shape, x._data.dtype) for x, edge in zip(inputs, edges, strict=True)]
         )
