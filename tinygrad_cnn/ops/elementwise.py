@@ -5,6 +5,7 @@ No rule mentions broadcasting: the sweep sums a cotangent back to its input's sh
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,6 +67,8 @@ def _base_cotangent(g: Tensor, a: Any, b: Any) -> Tensor:
 
 def _exponent_cotangent(g: Tensor, a: Any, b: Any, out: Tensor) -> Tensor:
     """g * out * log(a), and 0 where a is 0 and b is not negative: there 0**b is flat but for a jump."""
+    if isinstance(a, (int, float)) and a > 0:
+        return g * out * math.log(a)  # a Tensor of a number would be float32
     return g * out * log(where(logical_and(eq(a, 0), ge(b, 0)), 1.0, a))
 
 
