@@ -61,6 +61,7 @@ from .elementwise import (
     where,
     where_method,
 )
+from .index import gather, getitem, setitem, take_along_dim
 from .linalg import einsum, linear, matmul
 from .norm import standardize
 from .pool import adaptive_avg_pool2d, avg_pool2d, max_pool2d
@@ -90,18 +91,14 @@ from .shape import (
     expand,
     flatten,
     flip,
-    gather,
-    getitem,
     matrix_transpose,
     pad,
     permute,
     reshape,
     reverse_axes,
-    setitem,
     split,
     squeeze,
     stack,
-    take_along_dim,
     transpose,
     unsqueeze,
 )

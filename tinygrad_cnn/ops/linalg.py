@@ -123,6 +123,8 @@ def einsum(equation: str, *operands: Any) -> Tensor:
     >>> tg.einsum("i,i->", tg.Tensor([1.0, 2.0]), tg.Tensor([3.0, 4.0]))
     Tensor(11.)
     """
+    if not isinstance(equation, str):
+        raise TypeError(f"einsum: the equation must be a str such as 'ij,jk->ik', got {type(equation).__name__}")
     if len(operands) == 1 and isinstance(operands[0], (tuple, list)):
         operands = tuple(operands[0])
     tensors = [as_tensor(x, "einsum") for x in operands]

@@ -10,7 +10,8 @@ from numpy.typing import DTypeLike
 from ..autograd import primitive
 from .compare import eq, ne
 from .elementwise import abs, exp, pow, sqrt, square, to, where
-from .shape import expand_to, flatten, flip, reshape, take_along_dim
+from .index import take_along_dim
+from .shape import expand_to, flatten, flip, reshape
 from .support import as_tensor, axes, axis, kept_shape
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def var(
     """
     x = as_tensor(x, "var")
     if isinstance(dim, bool):  # x.var(False)
-        dim, unbiased = None, dim
+        unbiased, dim = dim, None
     over = axes(x, dim, "var")
     count = int(np.prod([x.shape[i] for i in over])) - (int(unbiased) if correction is None else correction)
     deviation = x - mean(x, over, keepdim=True)

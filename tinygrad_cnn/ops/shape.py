@@ -1,7 +1,4 @@
-"""Operations that move elements without changing them: shapes, axes, indexing, joining, padding.
-
-Taking (indexing) and putting (adding into zeros) are each other's adjoint.
-"""
+"""Operations that move elements without changing them: shapes, axes, joining, parting, padding."""
 
 from __future__ import annotations
 
@@ -12,13 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..autograd import primitive
-from .elementwise import where
 from .support import as_tensor, axes, axis
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
-
-Index = Any
 
 
 def _ints(values: tuple[Any, ...], name: str) -> tuple[int, ...]:
@@ -39,7 +33,7 @@ def reshape_to(x: np.ndarray, *, shape: tuple[int, ...]) -> np.ndarray:
     return np.reshape(x, shape)
 
 
-def reshape(x: Tensor, *shape: Any) -> Tensor:
+def reshape(x: Tensor, *sizes: Any, shape: Sequence[int] = ()) -> Tensor:
     """The same elements in another shape; one size may be -1, and is worked out.
 
     >>> import tinygrad_cnn as tg
@@ -48,12 +42,12 @@ def reshape(x: Tensor, *shape: Any) -> Tensor:
             [3., 4.]])
     """
     x = as_tensor(x, "reshape")
-    sizes = _ints(shape, "reshape")
-    unknown, known = sizes.count(-1), int(np.prod([n for n in sizes if n != -1], dtype=np.int64))
+    wanted = _ints(sizes or (shape,), "reshape")
+    unknown, known = wanted.count(-1), int(np.prod([n for n in wanted if n != -1], dtype=np.int64))
     fits = known == x.numel() if not unknown else known > 0 and x.numel() % known == 0
-    if unknown > 1 or min(sizes, default=0) < -1 or not fits:
-        raise ValueError(f"reshape: {x.shape} has {x.numel()} elements, which do not fit into {sizes}")
-    return reshape_to(x, shape=sizes)
+    if unknown > 1 or min(wanted, default=0) < -1 or not fits:
+        raise ValueError(f"reshape: {x.shape} has {x.numel()} elements, which do not fit into {wanted}")
+    return reshape_to(x, shape=wanted)
 
 
 def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
@@ -87,13 +81,13 @@ def reorder(x: np.ndarray, *, order: tuple[int, ...]) -> np.ndarray:
     return np.transpose(x, order)
 
 
-def permute(x: Tensor, *dims: Any) -> Tensor:
+def permute(x: Tensor, *order: Any, dims: Sequence[int] = ()) -> Tensor:
     """The axes in another order."""
     x = as_tensor(x, "permute")
-    order = _ints(dims, "permute")
-    if len(order) != x.ndim:
-        raise ValueError(f"permute: shape {x.shape} has {x.ndim} axes but {len(order)} were named: {order}")
-    return reorder(x, order=axes(x, order, "permute"))
+    wanted = _ints(order or (dims,), "permute")
+    if len(wanted) != x.ndim:
+        raise ValueError(f"permute: shape {x.shape} has {x.ndim} axes but {len(wanted)} were named: {wanted}")
+    return reorder(x, order=axes(x, wanted, "permute"))
 
 
 def transpose(x: Tensor, dim0: int, dim1: int) -> Tensor:
@@ -123,10 +117,10 @@ def flip_along(x: np.ndarray, *, dim: tuple[int, ...]) -> np.ndarray:
     return np.flip(x, dim)
 
 
-def flip(x: Tensor, *dims: Any) -> Tensor:
+def flip(x: Tensor, *along: Any, dims: Sequence[int] = ()) -> Tensor:
     """The order of elements reversed along the given axes."""
     x = as_tensor(x, "flip")
-    named = _ints(dims, "flip")
+    named = _ints(along or (dims,), "flip")
     return flip_along(x, dim=axes(x, named, "flip")) if named else x
 
 
@@ -139,10 +133,10 @@ def expand_to(x: Tensor, shape: tuple[int, ...]) -> Tensor:
     return broadcast(x, shape=shape)
 
 
-def expand(x: Tensor, *sizes: Any) -> Tensor:
+def expand(x: Tensor, *sizes: Any, size: Sequence[int] = ()) -> Tensor:
     """Axes of length 1 repeated to a larger size, without a copy; -1 leaves an axis as it is."""
     x = as_tensor(x, "expand")
-    wanted = _ints(sizes, "expand")
+    wanted = _ints(sizes or (size,), "expand")
     extra = len(wanted) - x.ndim
     shape = tuple(x.shape[i - extra] if n == -1 and i >= extra else n for i, n in enumerate(wanted))
     if extra < 0 or any(old not in (1, new) for old, new in zip(x.shape, shape[extra:], strict=True)):
@@ -152,116 +146,9 @@ def expand(x: Tensor, *sizes: Any) -> Tensor:
     return broadcast(x, shape=shape)
 
 
-def broadcast_to(x: Tensor, shape: Sequence[int]) -> Tensor:
-    """x repeated to `shape` by the rules of broadcasting, without a copy."""
-    return expand(x, tuple(shape))
-
-
-# -- indexing --------------------------------------------------------------------------------------------
-
-
-def _index(index: Index) -> Index:
-    """An index as NumPy takes it: Tensors in it as arrays, lists as arrays."""
-    from ..tensor import Tensor
-
-    if isinstance(index, tuple):
-        return tuple(_index(i) for i in index)
-    if isinstance(index, Tensor):
-        index = index.data
-    elif isinstance(index, list):
-        index = np.asarray(_index(tuple(index)), dtype=None if index else np.int64)
-    if isinstance(index, np.ndarray) and index.dtype.kind not in "iub":
-        raise IndexError(f"an index array must hold integers or bools, not {index.dtype}")
-    return index
-
-
-def _takes_each_once(index: Index) -> bool:
-    parts = index if isinstance(index, tuple) else (index,)
-    return not any(isinstance(i, np.ndarray) and i.dtype.kind in "iu" and i.ndim for i in parts)
-
-
-@primitive(x=lambda g, index, x_shape: put(g, index=index, shape=x_shape))
-def take(x: np.ndarray, *, index: Index) -> np.ndarray:
-    return x[index]
-
-
-@primitive(g=lambda g, index: take(g, index=index))
-def put(g: np.ndarray, *, index: Index, shape: tuple[int, ...]) -> np.ndarray:
-    """Zeros with g added in at the index; an element named twice gets both."""
-    out = np.zeros(shape, g.dtype)
-    if _takes_each_once(index):
-        out[index] = g
-    else:
-        np.add.at(out, index, g)
-    return out
-
-
-def _written(g: Tensor, index: Index, x_shape: tuple[int, ...], value_shape: tuple[int, ...]) -> Tensor:
-    """g at the index, and 0 for a value that a later one at the same place has replaced."""
-    values = take(g, index=index)
-    if not _takes_each_once(index):
-        order = np.arange(values.numel()).reshape(values.shape)
-        last = np.empty(x_shape, np.int64)
-        last[index] = order
-        values = where(last[index] == order, values, 0.0)
-    extra = len(value_shape) - values.ndim  # a value may have more leading axes of length 1
-    return reshape_to(values, shape=(*(1,) * extra, *values.shape)) if extra > 0 else values
-
-
-@primitive(
-    x=lambda g, index: setitem(g, index, 0.0),
-    value=lambda g, index, x_shape, value_shape: _written(g, index, x_shape, value_shape),
-)
-def overwrite(x: np.ndarray, value: Any, *, index: Index) -> np.ndarray:
-    out = np.array(x)
-    out[index] = value
-    return out
-
-
-def getitem(x: Tensor, index: Index) -> Tensor:
-    """x[index], with ints, slices, None, Ellipsis, integer and boolean arrays, as in NumPy."""
-    try:
-        return take(x, index=_index(index))
-    except IndexError as error:
-        raise IndexError(f"x[index]: {error} (x: {x.shape})") from None
-
-
-def setitem(x: Tensor, index: Index, value: Any) -> Tensor:
-    """A copy of x with `value` (broadcast) at the index; where that names an element twice, the last value."""
-    value = value if np.isscalar(value) else as_tensor(value, "x[index] = value")
-    try:
-        return overwrite(x, value, index=_index(index))
-    except IndexError as error:
-        raise IndexError(f"x[index] = value: {error} (x: {x.shape})") from None
-
-
-def _along(indices: np.ndarray, dim: int) -> tuple[np.ndarray, ...]:
-    """The full index that picks `indices` along `dim` and every position along the others."""
-    grid = np.ogrid[tuple(slice(n) for n in indices.shape)]
-    return tuple(indices if i == dim else g for i, g in enumerate(grid))
-
-
-def gather(x: Tensor, dim: int, index: Any) -> Tensor:
-    """x's elements at `index` along `dim`: out[i][j] = x[index[i][j]][j] for dim 0 of a matrix.
-
-    `index` has as many axes as x, none longer than x's apart from `dim`; the result has its shape.
-    """
-    x, positions = as_tensor(x, "gather"), as_tensor(index, "gather").data
-    dim = axis(x, dim, "gather")
-    fits = positions.ndim == x.ndim and all(i == dim or n <= x.shape[i] for i, n in enumerate(positions.shape))
-    if positions.dtype.kind not in "iu" or not fits:
-        raise ValueError(
-            f"gather: index must be integers whose shape fits inside {x.shape} apart from dim {dim}, "
-            f"got {positions.dtype} of shape {positions.shape}"
-        )
-    if positions.size and not 0 <= positions.min() <= positions.max() < x.shape[dim]:
-        raise IndexError(f"gather: index must lie in [0, {x.shape[dim]}) along dim {dim}")
-    return take(x, index=_along(positions, dim)) if x.ndim else x
-
-
-def take_along_dim(x: Tensor, indices: Tensor, dim: int) -> Tensor:
-    """The elements that argmax(dim, keepdim=True) and its like point at."""
-    return take(x, index=_along(indices.data, dim))
+def broadcast_to(x: Tensor, size: Sequence[int]) -> Tensor:
+    """x repeated to `size` by the rules of broadcasting, without a copy."""
+    return expand(x, size=size)
 
 
 # -- joining and parting ---------------------------------------------------------------------------------
@@ -280,6 +167,8 @@ def concatenate(*tensors: np.ndarray, dim: int) -> np.ndarray:
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Tensors put one behind another along an axis; their other sizes must agree.
 
+    One of shape (0,) fits everywhere, so that a loop can start from `tg.Tensor([])`.
+
     >>> import tinygrad_cnn as tg
     >>> tg.cat([tg.Tensor([1.0]), tg.Tensor([2.0, 3.0])])
     Tensor([1., 2., 3.])
@@ -287,11 +176,14 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     parts = [as_tensor(t, "cat") for t in tensors]
     if not parts:
         raise ValueError("cat: expected at least one tensor, got none")
-    dim = axis(parts[0], dim, "cat")
     shapes = [p.shape for p in parts]
+    model = next((p for p in parts if p.shape != (0,)), parts[0])
+    dim = axis(model, dim, "cat")
+    nothing = (*model.shape[:dim], 0, *model.shape[dim + 1 :])
+    parts = [reshape(p, nothing) if p.shape == (0,) else p for p in parts]
     if not all(p.ndim for p in parts):
         raise ValueError(f"cat: 0-d tensors cannot be joined (shapes: {shapes}); use stack")
-    if len({s[:dim] + s[dim + 1 :] for s in shapes}) != 1 or len({len(s) for s in shapes}) != 1:
+    if len({(p.ndim, *p.shape[:dim], *p.shape[dim + 1 :]) for p in parts}) != 1:
         raise ValueError(f"cat: all sizes but that of dim {dim} must agree, got shapes {shapes}")
     return concatenate(*parts, dim=dim)
 
@@ -323,11 +215,12 @@ def split(x: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0) 
 
 
 def chunk(x: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
-    """x in at most `chunks` pieces of one size along an axis."""
+    """x in at most `chunks` pieces of one size along an axis; the last may be shorter."""
     if chunks <= 0:
         raise ValueError(f"chunk: the number of chunks must be positive, got {chunks}")
     x = as_tensor(x, "chunk")
-    return split(x, max(1, -(-x.shape[axis(x, dim, "chunk")] // chunks)), dim)
+    size = -(-x.shape[axis(x, dim, "chunk")] // chunks)
+    return split(x, size or [0] * chunks, dim)
 
 
 # -- padding ---------------------------------------------------------------------------------------------
@@ -337,7 +230,7 @@ def _inside(x_shape: tuple[int, ...], widths: tuple[tuple[int, int], ...]) -> tu
     return tuple(slice(before, before + n) for n, (before, _) in zip(x_shape, widths, strict=True))
 
 
-@primitive(x=lambda g, x_shape, widths: take(g, index=_inside(x_shape, widths)))
+@primitive(x=lambda g, x_shape, widths: g[_inside(x_shape, widths)])
 def pad_constant(x: np.ndarray, *, widths: tuple[tuple[int, int], ...], value: float) -> np.ndarray:
     return np.pad(x, widths, constant_values=value)
 
