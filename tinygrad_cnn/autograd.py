@@ -32,7 +32,6 @@ else:
 
 Rule = Callable[..., "Tensor"]
 Edge = Any  # where a gradient goes: the Node that made a tensor, or a leaf Tensor itself
-FLOAT64 = np.dtype(np.float64)
 _creation_order = itertools.count()
 
 
@@ -71,9 +70,9 @@ class Node:
     def free(self) -> None:
         """Drop what is kept, but for options that are no arrays; where there are no arrays at all, nothing."""
         if any(map(_holds_array, self.kept.values())):
+            self.freed, self.guard = True, None
             options = [name for name in self.primitive.options if name in self.kept]
             self.kept = {name: self.kept[name] for name in options if not _holds_array(self.kept[name])}
-            self.freed, self.guard = True, None
 
     def __repr__(self) -> str:
         return f"<Node {self.primitive.name} {self.shape}>"
@@ -102,7 +101,7 @@ def _is_float64(arrays: list[Any]) -> bool:
     """
     floats = [a for a in arrays if isinstance(a, np.ndarray) and a.dtype.kind == "f"]
     ranked = [a for a in floats if a.ndim] or floats
-    return any(a.dtype is FLOAT64 for a in ranked)
+    return any(a.dtype.type is np.float64 for a in ranked)
 
 
 class Primitive:
@@ -164,7 +163,7 @@ class Primitive:
             out, residual = out
         if type(out) is not np.ndarray:
             out = np.asarray(out)
-        if out.dtype is FLOAT64 and "dtype" not in options and not _is_float64(arrays):
+        if out.dtype.type is np.float64 and "dtype" not in options and not _is_float64(arrays):
             out = out.astype(np.float32)
         if wanted and mode.recording and self.rules and out.dtype.kind == "f":
             result = Tensor._make(out, self._record(inputs, edges, options, out, residual))
@@ -261,6 +260,7 @@ def _leading_to(targets: set[Edge], roots: Iterable[Edge]) -> set[Edge]:
     return leading
 
 
+@np.errstate(all="ignore")
 def sweep(
     roots: Sequence[tuple[Edge, Tensor]], targets: set[Edge] | None, retain_graph: bool, create_graph: bool
 ) -> dict[Edge, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections.abc import Iterable
 
@@ -61,6 +62,15 @@ class Guard:
                     for array in held.arrays:
                         with contextlib.suppress(ValueError):  # what it views has become read-only otherwise
                             array.flags.writeable = True
+
+
+def _new_lock() -> None:
+    """A forked child starts with a lock that no thread of its parent's holds."""
+    Guard.lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_new_lock)
 
 
 def is_guarded(array: np.ndarray) -> bool:

@@ -36,6 +36,8 @@ class InPlace:
                 f"{name}: a live graph still needs this tensor's values, so a gradient would be wrong after the "
                 "write; call backward() first, drop the graph's results, or work on x.detach().clone()"
             )
+        if not self._data.flags.writeable:
+            raise RuntimeError(f"{name}: this tensor is a read-only view of another's memory; work on x.clone()")
         if new.shape != self.shape:
             raise ValueError(f"{name}: a result of shape {new.shape} does not fit into {self.shape}")
         if not np.can_cast(new.dtype, self.dtype, "same_kind"):

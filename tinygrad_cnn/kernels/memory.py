@@ -8,6 +8,7 @@ array that looks into it dies, and the next array of about its size takes it ove
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
 import weakref
 from typing import Any
@@ -70,3 +71,13 @@ def release() -> int:
         size = sum(block.size for block in _free)
         _free.clear()
     return size
+
+
+def _new_lock() -> None:
+    """A forked child starts with a lock that no thread of its parent's holds."""
+    global _lock
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_new_lock)

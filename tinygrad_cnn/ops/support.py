@@ -19,6 +19,8 @@ def as_array(data: Any, dtype: DTypeLike | None = None) -> np.ndarray:
     array = np.array(source, dtype=dtype)
     if dtype is None and array.dtype == np.float64 and not isinstance(source, (np.ndarray, np.generic)):
         array = array.astype(np.float32)
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
     if array.dtype.kind not in "fiub":
         raise TypeError(f"Tensor: expected numbers (float, int or bool), got {array.dtype} from {type(data).__name__}")
     return array
