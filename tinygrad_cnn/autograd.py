@@ -154,9 +154,9 @@ class Primitive:
         started = time.perf_counter() if observers else 0.0
         try:
             out, residual = self.forward(*arrays, **options), None
-        except (ValueError, IndexError) as error:
+        except ValueError as error:
             shapes = ", ".join(f"{n}: {np.shape(a)}" for n, a in zip(self.inputs * len(arrays), arrays, strict=False))
-            raise type(error)(f"{self.name}: {error} ({shapes})") from error
+            raise ValueError(f"{self.name}: {error} ({shapes})") from error
         if self.residual:
             out, residual = out
         if type(out) is not np.ndarray:
