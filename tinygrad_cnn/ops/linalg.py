@@ -78,9 +78,10 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if bias is not None and bias.shape not in (weight.shape[:-1], (1,), ()):
         raise ValueError(f"linear: bias should have shape {weight.shape[:-1]} to fit the weight, got {bias.shape}")
     matrix = unsqueeze(weight, 0) if weight.ndim == 1 else weight
-    rows = unsqueeze(x, 0) if x.ndim == 1 else flatten(x, 0, -2)
+    rows = x if x.ndim == 2 else unsqueeze(x, 0) if x.ndim == 1 else flatten(x, 0, -2)
     out = matrix_product(rows, matrix.T) if bias is None else affine(rows, matrix, bias)
-    return reshape(out, (*x.shape[:-1], *weight.shape[:-1]))
+    shape = (*x.shape[:-1], *weight.shape[:-1])
+    return out if out.shape == shape else reshape(out, shape)
 
 
 def _operand_cotangent(
