@@ -1,0 +1,128 @@
+"""The three kernels of convolution against its definition, and against each other."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+import tinygrad_cnn as tg
+from tests.kernels import reference
+from tests.kernels.geometries import Convolution, convolutions, whole
+from tinygrad_cnn import kernels
+from tinygrad_cnn.kernels import Geometry
+
+
+@given(convolutions())
+def test_conv2d_is_what_six_loops_compute(c: Convolution) -> None:
+    out = kernels.conv2d(*c)
+    assert out.dtype == c.x.dtype
+    np.testing.assert_array_equal(out, reference.conv2d(*c))
+
+
+@given(convolutions())
+def test_the_bias_is_added_to_every_place(c: Convolution) -> None:
+    bias = whole((len(c.w),), c.x.dtype, seed=2)
+    np.testing.assert_array_equal(kernels.conv2d(*c, bias), kernels.conv2d(*c) + bias[:, None, None])
+
+
+@given(convolutions())
+def test_the_other_two_are_its_adjoints(c: Convolution) -> None:
+    """<conv2d(x, w), g> = <x, conv2d_input(g, w)> = <w, conv2d_weight(x, g)>, exactly, for whole numbers."""
+    g = c.cotangent()
+    product = np.vdot(kernels.conv2d(*c), g)
+    in_x = kernels.conv2d_input(g, c.w, c.geometry, c.x.shape[2:])
+    in_w = kernels.conv2d_weight(c.x, g, c.geometry, c.w.shape[2:])
+    assert in_x.shape == c.x.shape
+    assert in_w.shape == c.w.shape
+    assert in_x.dtype == in_w.dtype == c.x.dtype
+    assert np.vdot(c.x, in_x) == product
+    assert np.vdot(c.w, in_w) == product
+
+
+@given(convolutions())
+def test_it_is_linear_in_each_argument(c: Convolution) -> None:
+    other_x, other_w = whole(c.x.shape, c.x.dtype, seed=4), whole(c.w.shape, c.w.dtype, seed=5)
+    both = kernels.conv2d(c.x + 2 * other_x, c.w, c.geometry)
+    np.testing.assert_array_equal(both, kernels.conv2d(*c) + 2 * kernels.conv2d(other_x, c.w, c.geometry))
+    both = kernels.conv2d(c.x, c.w + 2 * other_w, c.geometry)
+    np.testing.assert_array_equal(both, kernels.conv2d(*c) + 2 * kernels.conv2d(c.x, other_w, c.geometry))
+
+
+@pytest.mark.parametrize("batch", [1, 2, 31, 32, 33, 50])
+def test_every_image_of_a_batch_is_treated_alike(batch: int) -> None:
+    geometry = Geometry(padding=(1, 1))
+    x, w = whole((batch, 3, 6, 5), np.dtype(np.float32), 0), whole((4, 3, 3, 3), np.dtype(np.float32), 1)
+    g = whole((batch, 4, 6, 5), np.dtype(np.float32), 2)
+    np.testing.assert_array_equal(
+        kernels.conv2d(x, w, geometry),
+        np.concatenate([kernels.conv2d(x[n : n + 1], w, geometry) for n in range(batch)]),
+    )
+    np.testing.assert_array_equal(
+        kernels.conv2d_input(g, w, geometry, (6, 5)),
+        np.concatenate([kernels.conv2d_input(g[n : n + 1], w, geometry, (6, 5)) for n in range(batch)]),
+    )
+    np.testing.assert_array_equal(
+        kernels.conv2d_weight(x, g, geometry, (3, 3)),
+        sum(kernels.conv2d_weight(x[n : n + 1], g[n : n + 1], geometry, (3, 3)) for n in range(batch)),
+    )
+
+
+@pytest.mark.parametrize("geometry", [Geometry(padding=(1, 1)), Geometry((2, 2), (1, 1)), Geometry(groups=4)])
+def test_the_same_bits_come_from_any_number_of_threads(geometry: Geometry) -> None:
+    random = np.random.default_rng(0)
+    x = random.standard_normal((37, 4, 9, 8)).astype(np.float32)
+    w = random.standard_normal((8, 4 // geometry.groups, 3, 3)).astype(np.float32)
+    bias = random.standard_normal(8).astype(np.float32)
+
+    def results(threads: int) -> list[bytes]:
+        tg.set_num_threads(threads)
+        out = kernels.conv2d(x, w, geometry, bias)
+        in_x = kernels.conv2d_input(out, w, geometry, (9, 8))
+        in_w = kernels.conv2d_weight(x, out, geometry, (3, 3))
+        return [array.tobytes() for array in (out, in_x, in_w)]
+
+    assert results(1) == results(2) == results(3)
+
+
+def test_arguments_of_two_dtypes_meet_in_the_wider() -> None:
+    x, w = np.ones((1, 1, 3, 3), np.float32), np.full((1, 1, 2, 2), 0.1)
+    assert kernels.conv2d(x, w, Geometry()).dtype == np.float64
+    assert kernels.conv2d_input(x, w, Geometry(), (4, 4)).dtype == np.float64
+    assert kernels.conv2d_weight(x, w, Geometry(), (2, 2)).dtype == np.float64
+
+
+def test_images_may_lie_in_any_order_in_memory() -> None:
+    x, w = whole((2, 3, 5, 4), np.dtype(np.float32), 0), whole((2, 3, 2, 2), np.dtype(np.float32), 1)
+    expected = kernels.conv2d(x, w, Geometry())
+    for arrange in (
+        np.asfortranarray,
+        lambda a: a[::-1].copy()[::-1],
+        lambda a: a.transpose(0, 2, 3, 1).copy().transpose(0, 3, 1, 2),
+    ):
+        np.testing.assert_array_equal(kernels.conv2d(arrange(x), arrange(w), Geometry()), expected)
+        out = arrange(expected)
+        np.testing.assert_array_equal(
+            kernels.conv2d_input(out, arrange(w), Geometry(), (5, 4)),
+            kernels.conv2d_input(expected, w, Geometry(), (5, 4)),
+        )
+        np.testing.assert_array_equal(
+            kernels.conv2d_weight(arrange(x), out, Geometry(), (2, 2)),
+            kernels.conv2d_weight(x, expected, Geometry(), (2, 2)),
+        )
+
+
+def test_no_inputs_channels_or_outputs_give_zeros() -> None:
+    empty = np.zeros((2, 0, 3, 3))
+    np.testing.assert_array_equal(kernels.conv2d(empty, np.zeros((4, 0, 2, 2)), Geometry()), np.zeros((2, 4, 2, 2)))
+    assert (
+        kernels.conv2d_weight(np.zeros((0, 2, 3, 3)), np.zeros((0, 4, 2, 2)), Geometry(), (2, 2)).tolist()
+        == np.zeros((4, 2, 2, 2)).tolist()
+    )
+
+
+def test_nan_stays_where_the_kernel_sees_it() -> None:
+    x = np.zeros((1, 1, 5, 5), np.float32)
+    x[0, 0, 0, 0] = np.nan
+    out = kernels.conv2d(x, np.ones((1, 1, 2, 2), np.float32), Geometry())
+    assert np.argwhere(np.isnan(out)).tolist() == [[0, 0, 0, 0]]
