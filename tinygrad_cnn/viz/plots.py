@@ -1,0 +1,158 @@
+"""Pictures of a training run, each a function from plain numbers to a matplotlib Figure.
+
+The figures are built without pyplot: no display is needed and no global state is touched.
+`figure.savefig("x.png")` writes one. All ages and errors are in years.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MODEL, TRAINING, BASELINE, INK = "#1f5fa8", "#8fb4dc", "#c8553d", "#2b2f36"
+GOOD, FAIR, POOR = "#2e8b57", "#b7791f", "#c0392b"  # the error of one prediction: to 5, to 10, above
+LEGEND_BELOW: dict[str, Any] = {"loc": "outside lower center", "ncols": 4, "frameon": False, "fontsize": 9}
+
+
+def plot_history(history: Mapping[str, Sequence[float]], baseline: float | None = None, title: str = "") -> Figure:
+    """Loss and mean absolute error after each epoch, for the training and the validation faces.
+
+    `history` holds columns of one length: `epoch, train_loss, val_loss, train_mae_years, val_mae_years`.
+    `baseline` is the error of predicting the median, drawn as a dashed line. The best epoch is marked.
+
+    >>> columns = {"epoch": [1, 2], "train_loss": [0.9, 0.6], "val_loss": [0.8, 0.7],
+    ...            "train_mae_years": [14.0, 11.0], "val_mae_years": [13.0, 11.5]}
+    >>> len(plot_history(columns, baseline=15.0).axes)
+    2
+    """
+    figure = _figure(10, 4.2, title)
+    loss_axes, error_axes = figure.subplots(1, 2)
+    epochs = np.asarray(history["epoch"])
+    marker = "o" if len(epochs) <= 30 else ""
+    for axes, quantity in ((loss_axes, "loss"), (error_axes, "mae_years")):
+        for part, name, colour in (("train", "training", TRAINING), ("val", "validation", MODEL)):
+            values = np.asarray(history[f"{part}_{quantity}"], np.float64)
+            axes.plot(epochs, values, color=colour, marker=marker, markersize=4, linewidth=2, label=name)
+        axes.set_xlabel("epoch")
+        axes.set_xlim(0.5, max(len(epochs), 2) + 0.5)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    loss_axes.set_ylabel("loss")
+    error_axes.set_ylabel("mean absolute error (years)")
+
+    val_mae = np.asarray(history["val_mae_years"], np.float64)
+    if np.isfinite(val_mae).any():
+        best = int(np.nanargmin(val_mae))
+        error_axes.plot(
+            epochs[best], val_mae[best], "*", color=MODEL, markersize=15, markeredgecolor="white",
+            label=f"best: {val_mae[best]:.2f} years, epoch {epochs[best]}",
+        )  # fmt: skip
+    if baseline is not None:
+        error_axes.axhline(baseline, color=BASELINE, linestyle="--", label=f"predicting the median: {baseline:.2f}")
+    for axes in (loss_axes, error_axes):
+        axes.set_ylim(0, 1.08 * max(np.nanmax(line.get_ydata()) for line in axes.lines))
+        _tidy(axes)
+    figure.legend(*error_axes.get_legend_handles_labels(), **LEGEND_BELOW)
+    return figure
+
+
+def plot_predictions(images: ArrayLike, true: ArrayLike, predicted: ArrayLike, title: str = "") -> Figure:
+    """A grid of faces, each with its true and predicted age; the colour tells how close the prediction is.
+
+    `images` are uint8 RGB `(N, H, W, 3)`, the ages `(N,)`.
+    """
+    images, true, predicted = np.asarray(images), np.ravel(true), np.ravel(predicted)
+    columns = min(6, max(len(images), 1))
+    rows = -(-len(images) // columns)
+    figure = _figure(1.65 * max(columns, 4), 1.95 * rows + 0.9, title)
+    grid = figure.subplots(max(rows, 1), columns, squeeze=False)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for axes, image, age, guess in zip(grid.flat, images, true, predicted, strict=False):
+        error = abs(guess - age)
+        colour = GOOD if error <= 5 else FAIR if error <= 10 else POOR
+        axes.imshow(image, interpolation="bilinear")
+        axes.set_title(f"age {age:.0f}\npredicted {guess:.0f}", fontsize=9, color=colour, pad=4)
+    figure.supxlabel(
+        "ages in years; predictions are green up to 5 years off, ochre up to 10, red beyond", fontsize=9, color=INK
+    )
+    return figure
+
+
+def plot_scatter(true: ArrayLike, predicted: ArrayLike, title: str = "") -> Figure:
+    """Predicted against true age, one hexagon per few years, its colour the number of faces in it."""
+    from matplotlib.colors import LogNorm
+
+    true, predicted = np.ravel(np.asarray(true, np.float64)), np.ravel(np.asarray(predicted, np.float64))
+    figure = _figure(7.2, 6.2, title)
+    axes = figure.subplots()
+    top = 10 * (1 + max(true.max(initial=0), predicted.max(initial=0)) // 10)
+    bottom = min(0.0, 10 * (predicted.min(initial=0) // 10))
+    axes.fill_between([bottom, top], [bottom - 5, top - 5], [bottom + 5, top + 5], color=GOOD, alpha=0.12,
+                      linewidth=0, label="within 5 years")  # fmt: skip
+    axes.plot([bottom, top], [bottom, top], color=INK, linewidth=1, linestyle="--", label="predicted = true")
+    density = axes.hexbin(true, predicted, gridsize=45, extent=(bottom, top, bottom, top), mincnt=1,
+                          cmap="viridis_r", norm=LogNorm(vmin=1), linewidths=0.1)  # fmt: skip
+    most = max(2, int(np.asarray(density.get_array()).max(initial=1)))
+    density.set_clim(1, most)
+    scale = figure.colorbar(density, ax=axes, label="faces (log scale)", shrink=0.85, format="%d")
+    scale.set_ticks([n * 10**k for k in range(6) for n in (1, 2, 5) if n * 10**k <= most], minor=False)
+    scale.minorticks_off()
+    axes.set(xlim=(bottom, top), ylim=(bottom, top), aspect="equal",
+             xlabel="true age (years)", ylabel="predicted age (years)")  # fmt: skip
+    _tidy(axes)
+    figure.legend(**LEGEND_BELOW)
+    return figure
+
+
+def plot_error_by_age(true: ArrayLike, predicted: ArrayLike, median: float | None = None, title: str = "") -> Figure:
+    """Mean absolute error for each decade of true age, beside that of always predicting `median` (years)."""
+    true, predicted = np.ravel(np.asarray(true, np.float64)), np.ravel(np.asarray(predicted, np.float64))
+    figure = _figure(9, 4.6, title)
+    axes = figure.subplots()
+    decades = np.unique(true // 10)
+    inside = [true // 10 == decade for decade in decades]
+    places = np.arange(len(decades))
+    width = 0.8 if median is None else 0.4
+    bars = axes.bar(
+        places, [np.abs(predicted - true)[rows].mean() for rows in inside], width, color=MODEL, label="model"
+    )
+    axes.bar_label(bars, fmt="%.1f", fontsize=8, color=MODEL, padding=2)
+    if median is not None:
+        errors = [np.abs(median - true)[rows].mean() for rows in inside]
+        axes.bar(places + width, errors, width, color=BASELINE, alpha=0.55,
+                 label=f"predicting the median ({median:.0f} years)")  # fmt: skip
+    axes.set_xticks(
+        places + (width / 2 if median is not None else 0),
+        [f"{10 * d:.0f}-{10 * d + 9:.0f}\n{rows.sum():,}" for d, rows in zip(decades, inside, strict=True)],
+    )
+    axes.set(xlabel="true age (years), and number of faces", ylabel="mean absolute error (years)")
+    _tidy(axes)
+    axes.grid(axis="x", visible=False)
+    figure.legend(**LEGEND_BELOW)
+    return figure
+
+
+def _figure(width: float, height: float, title: str) -> Figure:
+    """An empty figure, sizes in inches, that makes room for its labels."""
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1)  # inches
+    figure = Figure(figsize=(width, height), dpi=130, layout=layout, facecolor="white")
+    if title:
+        figure.suptitle(title, fontsize=12, color=INK, fontweight="bold")
+    return figure
+
+
+def _tidy(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=9, colors=INK)
+    axes.grid(color="#dfe3e8", linewidth=0.8)
+    axes.set_axisbelow(True)
