@@ -1,0 +1,81 @@
+"""A weights file is all that is needed to predict; what is wrong with one is said in one line."""
+
+import numpy as np
+import pytest
+
+import tinygrad_cnn as tg
+from models.age_cnn import AgeCNN
+from tinygrad_cnn.train import AgeModel, AgeScale, load_age_model
+
+MODELS = {"AgeCNN": AgeCNN}
+
+
+@pytest.fixture
+def model():
+    tg.manual_seed(3)
+    return AgeModel(AgeCNN(16), 16, AgeScale(33.3, 19.9), 29.0, "synthetic faces")
+
+
+@pytest.fixture
+def path(model, tmp_path):
+    tg.save(model.model.state_dict(), tmp_path / "w.safetensors", metadata=model.metadata())
+    return tmp_path / "w.safetensors"
+
+
+def test_a_model_comes_back_from_its_file_and_predicts_the_same(model, path):
+    images = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3)).astype(np.uint8)
+    loaded = load_age_model(path, MODELS)
+    np.testing.assert_array_equal(loaded.predict(images), model.predict(images))
+    assert (loaded.image_size, loaded.scale, loaded.median, loaded.data) == (16, (33.3, 19.9), 29.0, "synthetic faces")
+
+
+def test_predictions_are_years_and_record_no_graph(model):
+    ages = model.predict(np.zeros((2, 16, 16, 3), np.uint8))
+    assert ages.shape == (2,)
+    assert np.all((ages > 0) & (ages < 100))
+    assert not model.model.training
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"none\.safetensors"):
+        load_age_model(tmp_path / "none.safetensors", MODELS)
+
+
+def test_a_file_of_another_kind_is_an_error(tmp_path):
+    (tmp_path / "w.safetensors").write_bytes(b"not weights")
+    with pytest.raises(ValueError, match="safetensors"):
+        load_age_model(tmp_path / "w.safetensors", MODELS)
+
+
+def test_a_cut_file_is_an_error(path):
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ValueError, match="safetensors"):
+        load_age_model(path, MODELS)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model": None}, "lacks.*model"),
+        ({"age_mean_years": None}, "lacks.*age_mean_years"),
+        ({"image_size": "big"}, "lacks.*big"),
+        ({"model": "OtherNet"}, "weights of 'OtherNet'; known models: AgeCNN"),
+        ({"pixels": "BGR"}, "trained on pixels 'BGR'"),
+        ({"image_size": "32"}, r"does not fit AgeCNN at 32x32 pixels: .*fc1\.weight"),
+        ({"image_size": "2"}, "image_size must be at least"),
+    ],
+)
+def test_metadata_that_does_not_fit_is_an_error(model, tmp_path, change, message):
+    about = {key: value for key, value in {**model.metadata(), **change}.items() if value is not None}
+    tg.save(model.model.state_dict(), tmp_path / "w.safetensors", metadata=about)
+    with pytest.raises(ValueError, match=message) as raised:
+        load_age_model(tmp_path / "w.safetensors", MODELS)
+    assert "\n" not in str(raised.value)
+
+
+def test_weights_that_are_no_finite_numbers_are_an_error(model, tmp_path):
+    state = model.model.state_dict()
+    state["fc2.bias"][0] = np.nan
+    tg.save(state, tmp_path / "w.safetensors", metadata=model.metadata())
+    with pytest.raises(ValueError, match=r"fc2\.bias holds values that are no finite numbers"):
+        load_age_model(tmp_path / "w.safetensors", MODELS)

@@ -1,0 +1,137 @@
+"""The folder of one training run: what was asked for, on which data, and what came of it.
+
+Every file is written beside its place and then renamed into it, so that a reader, or a run that was cut short,
+never leaves or meets half a file.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..io import save
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+WEIGHTS = ("best.safetensors", "last.safetensors")
+
+
+class RunFolder:
+    """`path/` with `config.json, history.csv, metrics.json`, weights and pictures of one run.
+
+    Makes the folder. Raises FileExistsError where it holds the weights of an earlier run, which are never
+    overwritten, and OSError where it can't be written.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        earlier = [name for name in WEIGHTS if (self.path / name).exists()]
+        if earlier:
+            raise FileExistsError(f"{self.path} already holds a run ({earlier[0]}); choose another folder or remove it")
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.history: list[dict[str, Any]] = []
+        self._log: list[str] = []
+        self.write("log.txt", "")
+
+    def write(self, name: str, content: str | bytes) -> Path:
+        """Write one file of the run, whole or not at all; gives its path."""
+        path = self.path / name
+        unfinished = path.with_name(f".{os.getpid()}.{name}")
+        try:
+            unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
+            os.replace(unfinished, path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        return path
+
+    def write_json(self, name: str, content: Mapping[str, Any]) -> Path:
+        """Write `content` as indented json; what is no number (NaN, infinity) raises ValueError."""
+        return self.write(name, json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+    def log(self, *lines: str) -> Path:
+        """Add lines to `log.txt`."""
+        self._log.extend(lines)
+        return self.write("log.txt", "".join(f"{line}\n" for line in self._log))
+
+    def say(self, *lines: str) -> None:
+        """Print lines, and add them to `log.txt`."""
+        print(*lines, sep="\n", flush=True)
+        self.log(*lines)
+
+    def append_history(self, row: Mapping[str, Any]) -> Path:
+        """Add one epoch to `history.csv`; every row has the first one's columns."""
+        self.history.append(dict(row))
+        table = io.StringIO()
+        writer = csv.DictWriter(table, fieldnames=list(self.history[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.history)
+        return self.write("history.csv", table.getvalue())
+
+    def write_weights(self, name: str, state: Mapping[str, np.ndarray], about: Mapping[str, str]) -> Path:
+        """Write a model's state as safetensors, with `about` in the file's metadata."""
+        save(state, self.path / name, metadata=about)
+        return self.path / name
+
+    def write_figure(self, name: str, figure: Figure) -> Path:
+        """Write a matplotlib figure as png; its title is repeated in the file's own metadata."""
+        picture = io.BytesIO()
+        figure.savefig(picture, format="png", metadata={"Title": figure.get_suptitle()})
+        return self.write(name, picture.getvalue())
+
+
+def fingerprint(names: Iterable[str]) -> dict[str, Any]:
+    """How many files there are, and one hash (SHA-256) of all their names, whatever the order.
+
+    >>> fingerprint(["b.jpg", "a.jpg"]) == fingerprint(["a.jpg", "b.jpg"])
+    True
+    """
+    names = sorted(names)
+    return {"count": len(names), "sha256_of_names": hashlib.sha256("\n".join(names).encode()).hexdigest()}
+
+
+def environment() -> dict[str, Any]:
+    """Versions of what a run's result depends on, its command line, and the commit, where there is one."""
+    from .. import __version__
+
+    versions = {"python": platform.python_version(), "numpy": np.__version__, "tinygrad-cnn": __version__}
+    for package in ("opencv-python", "opencv-python-headless"):
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return {
+        "command_line": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "versions": versions,
+        "platform": platform.platform(),
+        "cpu_count": os.cpu_count(),
+        "git_commit": _commit(),
+    }
+
+
+def _commit() -> str | None:
+    """The commit that this file belongs to, if any; ends in `+` where the source tree differs from it."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", *arguments], cwd=here.parent, capture_output=True, text=True, timeout=10, check=True
+        ).stdout.strip()
+
+    here = Path(__file__).resolve()
+    try:
+        git("ls-files", "--error-unmatch", here.name)  # a copy installed inside another project's tree is not it
+        return git("describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+")
+    except (OSError, subprocess.SubprocessError):
+        return None
