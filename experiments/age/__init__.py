@@ -1,0 +1,1 @@
+"""The parts of the age experiment: its options, its faces, its training, its report."""

@@ -1,0 +1,26 @@
+"""A picture with the age that was predicted for it written below."""
+
+from __future__ import annotations
+
+import numpy as np
+
+NARROWEST = 240  # pixels: smaller pictures are enlarged, so that the text fits and can be read
+
+
+def annotated(image: np.ndarray, age: float, note: str = "") -> np.ndarray:
+    """`image`, uint8 RGB `(H, W, 3)`, on top of a dark band that says the age in years, and a smaller note."""
+    import cv2
+
+    height, width = image.shape[:2]
+    if width < NARROWEST:
+        height, width = round(height * NARROWEST / width), NARROWEST
+        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC)
+    unit = width / NARROWEST  # one pixel of the narrowest picture
+    band = np.full((round((58 if note else 40) * unit), width, 3), 34, np.uint8)
+    lines = [(f"{age:.0f} years", 0.8, 28)] + ([(note, 0.42, 48)] if note else [])
+    for text, size, baseline in lines:
+        scale, stroke = size * unit, max(1, round(1.4 * size * unit))
+        (text_width, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, stroke)
+        place = (max(0, (width - text_width) // 2), round(baseline * unit))
+        cv2.putText(band, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, (240, 240, 240), stroke, cv2.LINE_AA)
+    return np.concatenate([image, band])

@@ -1,0 +1,128 @@
+"""The faces of a run: found on disk, fetched from Kaggle or drawn, and split into train, val and test."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinygrad_cnn.data import DataLoader, KaggleUnreachable, Subset, SyntheticFaces, UTKFace, splits
+from tinygrad_cnn.data.transforms import Transform
+from tinygrad_cnn.train import fingerprint
+
+REAL, SYNTHETIC = "UTKFace", "synthetic faces"
+SYNTHETIC_COUNT = 4000
+SYNTHETIC_BYTES = 4 * 2**30  # they are kept in memory
+Say = Callable[..., object]
+
+
+class UserError(Exception):
+    """Something that the user asked for can't be done; the message, one line, says what and why."""
+
+
+@dataclass
+class Faces:
+    """A dataset, what kind of faces it holds, and the indices of its parts."""
+
+    dataset: UTKFace | SyntheticFaces
+    kind: str  # REAL or SYNTHETIC: every artefact of a run says it
+    source: str
+    split_name: str
+    parts: dict[str, np.ndarray]  # train, val, test and all
+    skipped: Sequence[tuple[Path, str]] = ()  # files that could not be used, each with the reason
+
+    @property
+    def test_part(self) -> str:
+        """The part to report on at the end: a split file may have no test faces, and then it is val."""
+        return "test" if len(self.parts["test"]) else "val"
+
+    def ages(self, part: str) -> np.ndarray:
+        """The true ages of a part, in years."""
+        return np.asarray(self.dataset.targets)[self.parts[part]]
+
+    def images(self, part: str, places: np.ndarray) -> np.ndarray:
+        """uint8 RGB `(N, H, W, 3)` of the faces at some places of a part."""
+        return self.dataset.batch(self.parts[part][places])[0]
+
+    def loader(self, part: str, batch_size: int, transform: Transform | None = None, **options: Any) -> DataLoader:
+        return DataLoader(Subset(self.dataset, self.parts[part]), batch_size, transform=transform, **options)
+
+    def identity(self) -> dict[str, Any]:
+        """What says, in a run's config.json, exactly which faces it saw, and which of them for what."""
+        about = {"data": self.kind, "source": self.source, "count": len(self.dataset), "split": self.split_name}
+        parts = {part: len(self.parts[part]) for part in ("train", "val", "test")}
+        if isinstance(self.dataset, SyntheticFaces):
+            return {**about, "parts": parts}
+        names = [path.name for path in self.dataset.files]
+        return {
+            **about,
+            "skipped": len(self.skipped),
+            "files": fingerprint(names),
+            "decoded_checksum": self.dataset.checksum,
+            "parts": {part: fingerprint(names[i] for i in self.parts[part]) for part in parts},
+        }
+
+
+def find_faces(options: argparse.Namespace, image_size: int, say: Say) -> Faces:
+    """The faces that the options ask for. Raises UserError where there are none.
+
+    Where neither a folder nor UTKFace was asked for and Kaggle can't be reached, says so and draws faces.
+    """
+    wants_real = options.data == "utkface" or options.data_dir is not None or options.split_file is not None
+    if options.data == "synthetic":
+        if wants_real:
+            raise UserError("--data synthetic takes neither --data-dir nor --split-file: it draws its own faces")
+        return _drawn(options, image_size, say)
+    folder = options.data_dir
+    if folder is None:
+        try:
+            folder = UTKFace.download()
+        except KaggleUnreachable as error:
+            if wants_real:
+                raise UserError(f"{error}; --data-dir FOLDER takes a local copy of UTKFace") from error
+            say(f"{error}; going on with {SYNTHETIC} (--data-dir FOLDER takes a local copy of UTKFace)")
+            return _drawn(options, image_size, say)
+    return _read(Path(folder), options, image_size, say)
+
+
+def _drawn(options: argparse.Namespace, image_size: int, say: Say) -> Faces:
+    count = options.limit or SYNTHETIC_COUNT
+    size_in_memory = count * image_size * image_size * 3
+    if size_in_memory > SYNTHETIC_BYTES:
+        raise UserError(
+            f"{count:,} {SYNTHETIC} take {size_in_memory / 2**30:.0f} GiB of memory; ask for less with --limit"
+        )
+    say(f"faces: {count:,} {SYNTHETIC}, drawn at {image_size}x{image_size} pixels")
+    dataset = SyntheticFaces(count, image_size, seed=options.split_seed)
+    split = splits.random(dataset, options.split_seed)  # each face is drawn once: there are no copies to group
+    return Faces(dataset, SYNTHETIC, f"drawn from seed {options.split_seed}", "random", _parts(split, count))
+
+
+def _read(folder: Path, options: argparse.Namespace, image_size: int, say: Say) -> Faces:
+    try:
+        dataset = UTKFace(folder, image_size, options.cache_dir, options.limit)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    say(f"faces: {len(dataset):,} of {REAL} in {folder}, {len(dataset.skipped):,} files skipped")
+    name = options.split
+    try:
+        if options.split_file is not None:
+            name = str(options.split_file)
+            split = splits.from_file(dataset, options.split_file)
+        elif options.split == "random":
+            split = splits.random(dataset, options.split_seed)
+        else:
+            split = splits.by_photo(dataset, options.split_seed)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    if split.not_in_file:
+        say(f"{len(split.not_in_file):,} faces are not in {options.split_file} and are left out")
+    return Faces(dataset, REAL, str(folder.resolve()), name, _parts(split, len(dataset)), dataset.skipped)
+
+
+def _parts(split: splits.Split, count: int) -> dict[str, np.ndarray]:
+    return {"train": split.train, "val": split.val, "test": split.test, "all": np.arange(count)}

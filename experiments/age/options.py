@@ -1,0 +1,168 @@
+"""The command line of `utkface_age.py`: its commands, their options and defaults."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import tinygrad_cnn as tg
+from experiments.age.faces import SYNTHETIC_COUNT
+
+COMMANDS = ("train", "evaluate", "predict")
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options; `command` among them is train where none is given. Exits with status 2 for a bad one."""
+    command, rest = "train", list(arguments)
+    if rest and rest[0] in COMMANDS:
+        command = rest.pop(0)
+    parser = Parser(prog=f"utkface_age.py {command}", allow_abbrev=False, formatter_class=Help)
+    {"train": _train, "evaluate": _evaluate, "predict": _predict}[command](parser)
+    options = parser.parse_args(rest)
+    options.command = command
+    return options
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose complaint is one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (--help lists the options)\n")
+
+
+class Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Keeps the description's lines and adds the defaults of the options that have one."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        return action.help if action.default is None else super()._get_help_string(action)
+
+
+def _train(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Train AgeCNN on UTKFace, test it, and write all that came of it to a run folder.\n"
+        "The other commands: utkface_age.py evaluate --help, utkface_age.py predict --help."
+    )
+    _faces(parser)
+    _run_folder(parser)
+    group = parser.add_argument_group("training")
+    group.add_argument("--epochs", type=_positive_int, default=10, metavar="N", help="passes over the faces")
+    group.add_argument("--batch-size", type=_positive_int, default=32, metavar="N", help="faces per step")
+    group.add_argument("--lr", type=_positive, default=1e-3, metavar="RATE", help="largest learning rate")
+    group.add_argument("--schedule", choices=("onecycle", "cosine", "constant"), default="onecycle",
+                       help="learning rate over the run: up and down, down after a warm-up, or unchanged")  # fmt: skip
+    group.add_argument("--optimizer", choices=("adamw", "adam", "sgd", "rmsprop", "adagrad"), default="adamw",
+                       help="sgd has momentum 0.9")  # fmt: skip
+    group.add_argument("--weight-decay", type=_not_negative, metavar="X",
+                       help="pull of the weights towards zero (default: 0.01 for adamw, else 0)")  # fmt: skip
+    group.add_argument("--loss", choices=("smooth_l1", "l1", "mse"), default="smooth_l1",
+                       help="between standardised ages")  # fmt: skip
+    group.add_argument("--augment", choices=("full", "light", "none"), default="light",
+                       help="random changes to the training faces: light flips and shifts, full also turns, scales"
+                       " and changes light and contrast")  # fmt: skip
+    group.add_argument("--no-augment", dest="augment", action="store_const", const="none", default=argparse.SUPPRESS,
+                       help="the same as --augment none")  # fmt: skip
+    group.add_argument("--image-size", type=_image_size, default=128, metavar="PIXELS", help="side of a face")
+    group.add_argument("--seed", type=_count, default=0, metavar="N",
+                       help="of the first weights, the order of the faces, and their augmentation")  # fmt: skip
+
+
+def _evaluate(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Test a trained model on a folder of faces that has the dataset's own file names."
+    _weights(parser)
+    _faces(parser)
+    parser.add_argument("--part", choices=("all", "train", "val", "test"), default="all",
+                        help="all the faces, or those of one part of the split")  # fmt: skip
+    parser.add_argument("--batch-size", type=_positive_int, default=64, metavar="N", help="faces at a time")
+    _run_folder(parser)
+
+
+def _predict(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Print the age that a trained model sees in each picture of a face (JPEG or PNG)."
+    parser.add_argument("images", nargs="+", type=_path, metavar="IMAGE", help="picture of one face")
+    _weights(parser)
+    parser.add_argument("--annotate", type=_path, metavar="DIR",
+                        help="also write each picture there with its age below it")  # fmt: skip
+    _threads(parser)
+
+
+def _weights(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--weights", type=_path, required=True, metavar="FILE", default=argparse.SUPPRESS,
+                        help="best.safetensors or last.safetensors of a run")  # fmt: skip
+
+
+def _faces(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("faces")
+    group.add_argument("--data", choices=("auto", "utkface", "synthetic"), default="auto",
+                       help="auto draws synthetic faces where UTKFace can't be had, utkface never does")  # fmt: skip
+    group.add_argument("--data-dir", type=_path, metavar="DIR", help="local copy of UTKFace (default: from Kaggle)")
+    group.add_argument("--split", choices=("grouped", "random"), default="grouped",
+                       help="80/10/10 %% for train/val/test; grouped keeps copies of one photo together")  # fmt: skip
+    group.add_argument("--split-file", type=_path, metavar="CSV",
+                       help="split as a file with columns 'file' and 'split' says, instead")  # fmt: skip
+    group.add_argument("--split-seed", type=_count, default=0, metavar="N", help="of the split, and of drawn faces")
+    group.add_argument("--limit", type=_positive_int, metavar="N",
+                       help=f"use N faces (default: all; {SYNTHETIC_COUNT:,} synthetic ones)")  # fmt: skip
+    group.add_argument("--cache-dir", type=_path, metavar="DIR",
+                       help="for decoded faces (default: $TINYGRAD_CNN_CACHE, else ~/.cache/tinygrad_cnn)")  # fmt: skip
+
+
+def _run_folder(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("run")
+    place = group.add_mutually_exclusive_group()
+    place.add_argument("--name", metavar="NAME", help="write to runs/NAME (default: the time)")
+    place.add_argument("--out", type=_path, metavar="DIR", help="write to DIR, instead of below runs/")
+    _threads(group)
+
+
+def _threads(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--threads", type=_positive_int, default=tg.get_num_threads(), metavar="N", help="to compute with"
+    )
+
+
+def _path(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("must not be empty")
+    return Path(text)
+
+
+def _count(text: str) -> int:
+    return _whole_number(text, 0)
+
+
+def _positive_int(text: str) -> int:
+    return _whole_number(text, 1)
+
+
+def _image_size(text: str) -> int:
+    return _whole_number(text, 16, 1024)
+
+
+def _whole_number(text: str, least: int, most: int = 2**31 - 1) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = least - 1
+    if not least <= number <= most:
+        bounds = f"of at least {least}" if most == 2**31 - 1 else f"from {least} to {most}"
+        raise argparse.ArgumentTypeError(f"must be a whole number {bounds}, not {text!r}")
+    return number
+
+
+def _positive(text: str) -> float:
+    if not (number := _not_negative(text)):
+        raise argparse.ArgumentTypeError("must be more than 0")
+    return number
+
+
+def _not_negative(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number of at least 0, not {text!r}")
+    return number

@@ -1,0 +1,65 @@
+"""What a model's errors on some faces come to: a table, figures and `metrics.json`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from experiments.age.faces import Faces
+from tinygrad_cnn import viz
+from tinygrad_cnn.train import AgeErrors, AgeModel, Pass, RunFolder
+
+PART_NAMES = {"train": "training faces", "val": "validation faces", "test": "test faces", "all": "faces"}
+SHOWN_FACES = 24
+
+
+def baseline(median: float, ages: np.ndarray) -> AgeErrors:
+    """The errors of predicting one age for everybody: the line that a model has to beat."""
+    return AgeErrors().update(np.full(len(ages), median), ages)
+
+
+def write_report(run: RunFolder, model: AgeModel, faces: Faces, part: str, result: Pass, **more: Any) -> list[str]:
+    """Write `metrics.json`, `predictions.png`, `scatter.png` and `error_by_age.png`; gives the table."""
+    median = baseline(model.median, result.true)
+    subject = f"{type(model.model).__name__} on {result.errors.count:,} {PART_NAMES[part]}: {faces.kind}"
+    if model.data != faces.kind:
+        subject += f" (trained on {model.data})"
+    run.write_json(
+        "metrics.json",
+        {
+            "data": faces.kind,
+            "trained_on": model.data,
+            "part": part,
+            **result.errors.as_dict(),
+            "predicting_the_median": {"median_years": model.median, **median.as_dict()},
+            **more,
+        },
+    )
+    places = _spread_over_ages(result.true, SHOWN_FACES)
+    run.write_figure(
+        "predictions.png",
+        viz.plot_predictions(faces.images(part, places), result.true[places], result.predicted[places], subject),
+    )
+    scores = f"{subject}\nmean absolute error {result.errors.mae:.2f} years"
+    run.write_figure("scatter.png", viz.plot_scatter(result.true, result.predicted, scores))
+    run.write_figure("error_by_age.png", viz.plot_error_by_age(result.true, result.predicted, model.median, subject))
+    return table(result.errors, median)
+
+
+def table(model: AgeErrors, median: AgeErrors) -> list[str]:
+    """The mean absolute error in years for each decade of age, beside that of predicting the median."""
+    lines = ["age          faces   MAE (years)   predicting the median"]
+    of_median = median.by_decade()
+    for first, (count, mae) in model.by_decade().items():
+        lines.append(f"{f'{first}-{first + 9}':<9}{count:>9,}{mae:>14.2f}{of_median[first][1]:>24.2f}")
+    lines.append(f"{'all':<9}{model.count:>9,}{model.mae:>14.2f}{median.mae:>24.2f}")
+    lines.append(f"{'RMSE':<18}{model.rmse:>14.2f}{median.rmse:>24.2f}")
+    lines.append(f"{'within 5 years':<18}{model.share_close:>14.1%}{median.share_close:>24.1%}")
+    return lines
+
+
+def _spread_over_ages(ages: np.ndarray, count: int) -> np.ndarray:
+    """The places of up to so many faces, evenly spread from the youngest to the oldest."""
+    order = np.argsort(ages, kind="stable")
+    return order[np.unique(np.linspace(0, len(order) - 1, count).round().astype(int))]

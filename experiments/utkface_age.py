@@ -1,0 +1,196 @@
+"""Learn a person's age from a photograph of their face: AgeCNN on UTKFace.
+
+python experiments/utkface_age.py                                      trains, tests, and writes runs/<name>/
+python experiments/utkface_age.py evaluate --weights W --data-dir D    tests on a folder of faces
+python experiments/utkface_age.py predict IMAGE... --weights W         prints ages
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where models/ and experiments/ are
+
+import numpy as np
+
+import tinygrad_cnn as tg
+from experiments.age.annotate import annotated
+from experiments.age.faces import REAL, Faces, UserError, find_faces
+from experiments.age.fit import LOSSES, fit
+from experiments.age.options import parse
+from experiments.age.report import baseline, write_report
+from models.age_cnn import AgeCNN
+from tinygrad_cnn.data import UnreadableImage, read_image, to_float
+from tinygrad_cnn.train import AgeModel, AgeScale, RunFolder, environment, evaluate, load_age_model
+
+MODELS = {"AgeCNN": AgeCNN}
+
+
+def train(options: argparse.Namespace) -> None:
+    """Find the faces, train on one part of them, choose the best epoch by the second, test on the third."""
+    run = run_folder(options)
+    faces = find_faces(options, options.image_size, run.say)
+    record(run, options, faces)
+    part = faces.test_part
+    for needed in ("train", "val"):
+        if not len(faces.parts[needed]):
+            raise UserError(f"{len(faces.dataset)} faces leave none for {needed}: more are needed")
+    ages = faces.ages("train")
+    median = float(np.median(ages))
+    to_beat = {part: baseline(median, faces.ages(part)).mae for part in dict.fromkeys(["val", part])}
+    sizes = ", ".join(f"{len(faces.parts[part]):,} {part}" for part in ("train", "val", "test"))
+    run.say(
+        f"split ({faces.split_name}): {sizes}",
+        f"to beat: predicting the training median, {median:.0f} years, is off by "
+        + " and ".join(f"{error:.2f} years on {part}" for part, error in to_beat.items()),
+    )
+
+    tg.manual_seed(options.seed)
+    network = AgeCNN(options.image_size)
+    model = AgeModel(network, options.image_size, AgeScale.of(ages), median, faces.kind)
+    count = sum(parameter.numel() for parameter in network.parameters())
+    run.say(f"AgeCNN: {count:,} parameters, {options.threads} threads; writing to {run.path}")
+    draw_graph(run, model, faces, options)
+    try:
+        best = fit(run, model, faces, options, to_beat["val"])
+        model = load_age_model(run.path / "best.safetensors", MODELS)
+        result = evaluate(model.model, faces.loader(part, options.batch_size), model.scale, title=f"{part} faces")
+        run.say("", *write_report(run, model, faces, part, result, best=best._asdict()), "")
+    except KeyboardInterrupt:
+        where = run.path / "last.safetensors"
+        raise KeyboardInterrupt(f"interrupted; the last weights are in {where}; data: {faces.kind}") from None
+    run.say(
+        f"{part} MAE {result.errors.mae:.2f} years (predicting the median: {to_beat[part]:.2f}); "
+        f"everything is in {run.path}; data: {faces.kind}"
+    )
+
+
+def evaluate_folder(options: argparse.Namespace) -> None:
+    """Measure trained weights on a folder of faces."""
+    model = load_model(options.weights)
+    run = run_folder(options)
+    faces = find_faces(options, model.image_size, run.say)
+    record(run, options, faces)
+    if not len(faces.parts[options.part]):
+        raise UserError(f"{len(faces.dataset)} faces leave none for {options.part}: --part all takes them all")
+    loader = faces.loader(options.part, options.batch_size)
+    result = evaluate(model.model, loader, model.scale, title=f"{options.part} faces")
+    run.say("", *write_report(run, model, faces, options.part, result, weights=str(options.weights)), "")
+    trained = f", weights trained on {model.data}" if model.data != faces.kind else ""
+    run.say(f"MAE {result.errors.mae:.2f} years; everything is in {run.path}; data: {faces.kind}{trained}")
+
+
+def predict(options: argparse.Namespace) -> None:
+    """Print the age seen in each picture; those that can't be read are named at the end."""
+    import cv2
+
+    model = load_model(options.weights)
+    unreadable = []
+    if options.annotate is not None:
+        options.annotate.mkdir(parents=True, exist_ok=True)
+    print("age (years)   picture")
+    for number, path in enumerate(options.images, 1):
+        try:
+            face = read_image(path, model.image_size)
+            picture = read_image(path)
+        except UnreadableImage as error:
+            unreadable.append(f"{path}: {error}")
+            continue
+        age = float(model.predict(face[None])[0])
+        print(f"{age:>11.1f}   {path}", flush=True)
+        if options.annotate is not None:
+            note = "" if model.data == REAL else f"trained on {model.data}"
+            _, content = cv2.imencode(".png", annotated(picture, age, note)[:, :, ::-1])
+            (options.annotate / f"{number:04d}-{path.stem}.png").write_bytes(content.tobytes())
+    if options.annotate is not None:
+        print(f"annotated pictures are in {options.annotate}")
+    print(f"{type(model.model).__name__} trained on {model.data}, {model.image_size}x{model.image_size} pixels")
+    if unreadable:
+        raise UserError("can't read " + "; ".join(unreadable))
+
+
+def load_model(path: Path) -> AgeModel:
+    """The model in a weights file. Raises UserError where there is none."""
+    try:
+        return load_age_model(path, MODELS)
+    except (ValueError, FileNotFoundError) as error:
+        raise UserError(str(error)) from error
+
+
+def run_folder(options: argparse.Namespace) -> RunFolder:
+    """The folder that the options name, made ready; named after the time where they don't."""
+    if options.name is not None and (Path(options.name).name != options.name or options.name == ".."):
+        raise UserError(f"--name is one folder below runs/, not {options.name!r}; --out takes any path")
+    now = f"{options.command}-{datetime.now():%Y%m%d-%H%M%S}"
+    return RunFolder(options.out or Path("runs", options.name or now))
+
+
+def record(run: RunFolder, options: argparse.Namespace, faces: Faces) -> None:
+    """Write what this run is: config.json, and the files that were skipped into its log."""
+    settings = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}
+    started = datetime.now().astimezone().isoformat(timespec="seconds")
+    run.write_json(
+        "config.json",
+        {"data": faces.kind, "settings": settings, "faces": faces.identity(), "started": started, **environment()},
+    )
+    run.log(*(f"skipped {path}: {why}" for path, why in faces.skipped))
+
+
+def draw_graph(run: RunFolder, model: AgeModel, faces: Faces, options: argparse.Namespace) -> None:
+    """Draw what autograd records for the loss of two faces: graph.gv, and graph.svg where graphviz's dot is."""
+    images = tg.Tensor(to_float(faces.images("train", np.arange(len(faces.parts["train"]))[:2])))
+    loss = LOSSES[options.loss](model.model(images), model.scale.targets(faces.ages("train")[:2]))
+    title = f"{type(model.model).__name__} and its {options.loss} loss: {faces.kind}"
+    graph = tg.draw(loss, model=model.model, title=title)
+    run.write("graph.gv", graph.source)
+    if shutil.which("dot"):
+        try:
+            run.write("graph.svg", graph.pipe(format="svg", quiet=True))
+        except subprocess.CalledProcessError as error:
+            run.say(f"no graph.svg: dot failed with status {error.returncode}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; gives the exit status: 0, 2 for what can't be done, 130 after Ctrl-C."""
+    options = parse(sys.argv[1:] if arguments is None else arguments)
+    try:
+        require_opencv()
+        tg.set_num_threads(options.threads)
+        {"train": train, "evaluate": evaluate_folder, "predict": predict}[options.command](options)
+        return 0
+    except KeyboardInterrupt as interruption:
+        print(str(interruption) or "interrupted", flush=True)
+        return 130
+    except (UserError, OSError, FloatingPointError, MemoryError) as error:
+        print(f"utkface_age.py {options.command}: {one_line(error)}", file=sys.stderr)
+        return 2
+
+
+def require_opencv() -> None:
+    """Raise UserError where OpenCV can't be imported, as on a machine without libGL."""
+    try:
+        import cv2  # noqa: F401
+    except ImportError as error:
+        raise UserError(
+            f"opencv-python can't be imported here ({error}); "
+            "without a desktop's libraries: pip uninstall opencv-python, pip install opencv-python-headless"
+        ) from error
+
+
+def one_line(error: BaseException) -> str:
+    """What an error says, on one line."""
+    if isinstance(error, MemoryError):
+        return f"not enough memory: {error}"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
