@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike
 
 from ..autograd import primitive
 from .compare import eq, ne
-from .elementwise import abs, exp, pow, sqrt, square, to, where
+from .elementwise import abs, clone, exp, pow, sqrt, square, to, where
 from .index import take_along_dim
 from .shape import expand_to, flatten, flip, reshape
 from .support import as_tensor, axes, axis, kept_shape
@@ -116,7 +116,7 @@ def prod(x: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: DTy
         x = pairs
     if not x.shape[dim]:
         return sum(x, dim, keepdim) + 1
-    return x if keepdim else reshape(x, x.shape[:dim] + x.shape[dim + 1 :])
+    return reshape(x, x.shape[:dim] + (1,) * keepdim + x.shape[dim + 1 :])
 
 
 def _part(x: Tensor, dim: int, start: int, stop: int) -> Tensor:
@@ -199,7 +199,7 @@ def _extreme(x: Tensor, dim: Any, keepdim: bool, arg: Any, over: Any, pair: Any,
         return over(x)
     indices = arg(x, dim, keepdim=True)
     if not x.ndim:
-        return ValuesAndIndices(x, indices)
+        return ValuesAndIndices(clone(x), indices)
     values = take_along_dim(x, indices, axis(x, dim, name))
     if not keepdim:
         shape = tuple(n for i, n in enumerate(values.shape) if i != axis(x, dim, name))
@@ -273,7 +273,7 @@ def cumsum(x: Tensor, dim: int, *, dtype: DTypeLike | None = None) -> Tensor:
     """Running sums along `dim`, in `dtype`; integers and bools are summed as int64."""
     x = _in_type(as_tensor(x, "cumsum"), dtype)
     dim = axis(x, dim, "cumsum")
-    return cumsum_along(x, dim=dim) if x.ndim else x
+    return cumsum_along(x, dim=dim) if x.ndim else clone(x)
 
 
 def norm(x: Tensor, p: float | str | None = "fro", dim: Dim = None, keepdim: bool = False) -> Tensor:

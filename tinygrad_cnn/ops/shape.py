@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..autograd import primitive
+from .elementwise import clone
 from .support import as_tensor, axes, axis
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def flip(x: Tensor, *along: Any, dims: Sequence[int] = ()) -> Tensor:
     """The order of elements reversed along the given axes."""
     x = as_tensor(x, "flip")
     named = _ints(along or (dims,), "flip")
-    return flip_along(x, dim=axes(x, named, "flip")) if named else x
+    return flip_along(x, dim=axes(x, named, "flip") if named else ())
 
 
 @primitive(x=lambda g: g)  # the sweep undoes the broadcasting
@@ -256,6 +257,8 @@ def pad(x: Tensor, pad: Sequence[int], mode: str = "constant", value: float | No
         raise NotImplementedError(f"pad: mode must be constant, reflect, replicate or circular, got {mode!r}")
     if mode != "constant" and value:
         raise ValueError(f"pad: mode {mode!r} takes no value, got {value}")
+    if not any(given):
+        return clone(x)
     pairs = [(given[i], given[i + 1]) for i in range(0, len(given), 2)]
     widths = ((0, 0),) * (x.ndim - len(pairs)) + tuple(reversed(pairs))
     if any(n + min(b, 0) + min(a, 0) < 0 for n, (b, a) in zip(x.shape, widths, strict=True)):

@@ -61,7 +61,7 @@ EINSUM = [
 CASES: list[Case] = [
     *(case(f"matmul{a}{b}", tg.matmul, normal(*a), normal(*b)) for a, b in MATMUL),
     case("matmul as an operator", lambda a, b: a @ b, normal(2, 3), normal(3, 1)),
-    case("matmul with an array", lambda b: np.ones((2, 3)) @ b, normal(3, 1)),
+    case("matmul with an array", lambda b: np.ones((2, 3), b.dtype) @ b, normal(3, 1)),
     case("matmul of a matrix with itself", lambda a: a @ a @ a.T, normal(2, 2)),
     *(case(f"linear{x}{w}", F.linear, normal(*x), normal(*w)) for x, w in LINEAR),
     *(case(f"linear{x}{w} and bias", F.linear, normal(*x), normal(*w), normal(*w[:-1])) for x, w in LINEAR),

@@ -1,7 +1,11 @@
 """Pooling over strides, paddings, dilations, overlaps and windows that stick out."""
 
+import numpy as np
+
 import tinygrad_cnn.functional as F
 from tests.ops.cases.case import Case, case, normal
+from tinygrad_cnn.kernels import Windows
+from tinygrad_cnn.ops.pool import pool_winners
 
 MAX = [
     ((1, 2, 4, 4), 2, {}),
@@ -24,6 +28,8 @@ AVERAGE = [(shape, kernel, o) for shape, kernel, o in MAX if "dilation" not in o
     ((1, 1, 4, 5), 3, {"stride": 2, "padding": 1, "ceil_mode": True, "count_include_pad": False}),
     ((1, 1, 4, 4), 3, {"divisor_override": 5}),
 ]
+OVERLAPPING = Windows(kernel=(2, 2), stride=(1, 1), padding=(1, 0), dilation=(1, 1), places=(3, 2))
+WINNER = np.array([[[[2, 3], [0, 1], [0, 0]]]], np.uint8)  # (0, 1) wins twice
 ADAPTIVE = [1, 2, 3, (2, 3), (None, 2), 4, 7, (0, 1)]
 
 CASES: list[Case] = [
@@ -33,5 +39,6 @@ CASES: list[Case] = [
         case(f"adaptive_avg_pool2d to {size}", lambda x, size=size: F.adaptive_avg_pool2d(x, size), normal(1, 4, 5))
         for size in ADAPTIVE
     ),
+    case("pool_winners", lambda x: pool_winners(x, winner=WINNER, windows=OVERLAPPING), normal(1, 1, 2, 3)),
     case("max_pool2d twice", lambda x: F.max_pool2d(F.max_pool2d(x, 2), 2), normal(1, 1, 5, 5)),
 ]
