@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import ops
+from .autograd import primitive
 from .ops import as_tensor
 from .tensor import Tensor
 
@@ -37,7 +38,7 @@ def _difference(x: Any, target: Any, name: str) -> Tensor:
     return x - target
 
 
-def mse_loss(x: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+def mse_loss(x: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """The squared difference.
 
     >>> import tinygrad_cnn as tg
@@ -48,27 +49,29 @@ def mse_loss(x: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     return _reduce(ops.square(_difference(x, target, "mse_loss")), reduction, "mse_loss")
 
 
-def l1_loss(x: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+def l1_loss(x: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """The absolute difference; its derivative at 0 is 0."""
     return _reduce(ops.abs(_difference(x, target, "l1_loss")), reduction, "l1_loss")
 
 
-def smooth_l1_loss(x: Tensor, target: Tensor, reduction: str = "mean", beta: float = 1.0) -> Tensor:
+def smooth_l1_loss(x: Tensor, target: Tensor, *, reduction: str = "mean", beta: float = 1.0) -> Tensor:
     """d*d / (2 beta) where |d| < beta, else |d| - beta / 2. Girshick 2015, equation 3 (beta = 1)."""
     if beta < 0:
         raise ValueError(f"smooth_l1_loss: beta must not be negative, got {beta}")
-    size = ops.abs(_difference(x, target, "smooth_l1_loss"))
+    difference = _difference(x, target, "smooth_l1_loss")
+    loss = ops.abs(difference)
     if beta:
-        size = ops.where(size < beta, size * size * (0.5 / beta), size - 0.5 * beta)
-    return _reduce(size, reduction, "smooth_l1_loss")
+        loss = ops.where(loss < beta, ops.square(difference) * (0.5 / beta), loss - 0.5 * beta)
+    return _reduce(loss, reduction, "smooth_l1_loss")
 
 
 def huber_loss(x: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0) -> Tensor:
     """d*d / 2 where |d| < delta, else delta * (|d| - delta / 2). Huber 1964."""
     if delta <= 0:
         raise ValueError(f"huber_loss: delta must be positive, got {delta}")
-    size = ops.abs(_difference(x, target, "huber_loss"))
-    loss = ops.where(size < delta, size * size * 0.5, (size - 0.5 * delta) * delta)
+    difference = _difference(x, target, "huber_loss")
+    size = ops.abs(difference)
+    loss = ops.where(size < delta, ops.square(difference) * 0.5, (size - 0.5 * delta) * delta)
     return _reduce(loss, reduction, "huber_loss")
 
 
@@ -84,7 +87,7 @@ def _classes(x: Tensor, target: Tensor, name: str) -> tuple[Tensor, Tensor]:
 
 
 def nll_loss(
-    x: Tensor, target: Tensor, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean"
+    x: Tensor, target: Tensor, weight: Tensor | None = None, *, ignore_index: int = -100, reduction: str = "mean"
 ) -> Tensor:
     """Minus the log-probability of the target's class. x: (N, C, ...) or (C,); target: (N, ...) or (), integers.
 
@@ -121,13 +124,13 @@ def _nll(
     if counts.any() and not 0 <= index.min() <= index.max() < classes:
         wrong = index[(index < 0) | (index >= classes)].flat[0]
         raise IndexError(f"{name}: target {wrong} is out of range for {classes} classes")
-    share = counts.astype(x.dtype)
-    per_item = as_tensor(share) if weight is None else ops.where(counts, weight[index], 0.0)
+    per_item = as_tensor(counts.astype(x.dtype)) if weight is None else ops.where(counts, weight[index], 0.0)
     picked = ops.gather(x, -1, index[..., None]).squeeze(-1) if index.size else ops.sum(x, -1)
     loss = -picked * per_item
     if smoothing:
         everywhere = x if weight is None else x * weight
-        loss = loss * (1 - smoothing) - ops.sum(everywhere, -1) * share * (smoothing / classes)
+        loss = loss * (1 - smoothing) - ops.sum(everywhere, -1) * (smoothing / classes)
+    loss = ops.where(counts, loss, 0.0)
     if reduction == "mean":
         return ops.sum(loss) / ops.sum(per_item)
     return _reduce(loss, reduction, name)
@@ -137,6 +140,7 @@ def cross_entropy(
     x: Tensor,
     target: Tensor,
     weight: Tensor | None = None,
+    *,
     ignore_index: int = -100,
     reduction: str = "mean",
     label_smoothing: float = 0.0,
@@ -172,7 +176,7 @@ def cross_entropy(
     return _reduce(loss, reduction, name)
 
 
-def binary_cross_entropy(x: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean") -> Tensor:
+def binary_cross_entropy(x: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean") -> Tensor:
     """Minus the log-likelihood of targets in [0, 1] under probabilities x of the same shape.
 
     Logarithms are held above -100, as in Torch. Raises ValueError for probabilities outside [0, 1].
@@ -182,13 +186,17 @@ def binary_cross_entropy(x: Tensor, target: Tensor, weight: Tensor | None = None
     _same_shape(x, target, name)
     if x.numel() and not (x.data.min() >= 0 and x.data.max() <= 1):
         raise ValueError(f"{name}: probabilities must lie in [0, 1]; for logits use binary_cross_entropy_with_logits")
-    loss = -(target * _log_above(x, -100.0) + (1 - target) * _log_above(1 - x, -100.0))
+    loss = bernoulli(x, target)
     return _reduce(loss if weight is None else loss * weight, reduction, name)
 
 
-def _log_above(p: Tensor, floor: float) -> Tensor:
-    """max(log(p), floor), with a finite gradient at p = 0."""
-    return ops.clamp(ops.log(ops.clamp(p, min=1e-45 if p.dtype == np.float32 else 5e-324)), min=floor)
+@primitive(
+    x=lambda g, x, target: g * (x - target) / ops.clamp((1 - x) * x, min=1e-12),
+    target=lambda g, x: g * (ops.clamp(ops.log1p(-x), min=-100.0) - ops.clamp(ops.log(x), min=-100.0)),
+)
+def bernoulli(x: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Minus the log-likelihood of target under probability x. At 0 and 1 the gradient is large but finite."""
+    return (target - 1) * np.maximum(np.log1p(-x), -100) - target * np.maximum(np.log(x), -100)
 
 
 def _same_shape(x: Tensor, target: Tensor, name: str) -> None:
@@ -200,6 +208,7 @@ def binary_cross_entropy_with_logits(
     x: Tensor,
     target: Tensor,
     weight: Tensor | None = None,
+    *,
     reduction: str = "mean",
     pos_weight: Tensor | None = None,
 ) -> Tensor:
