@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 import types
 import warnings
 import zlib
@@ -41,6 +42,11 @@ def positive(*shape: int, dtype: str = "float64", seed: int = 0) -> np.ndarray:
 
 def floats(values: Any) -> np.ndarray:
     return np.array(values, np.float64)
+
+
+def cases(table: str) -> list[str]:
+    """The entries of a table, which stand on lines of their own or at least two spaces apart."""
+    return re.split(r"\s*\n\s*|\s{2,}", table.strip())
 
 
 class Library:
@@ -104,7 +110,7 @@ THEIRS = Library(torch, torch.nn.functional, ours=False)
 
 def agree(line: str, order: int = 2, tolerance: tuple[float, float] | None = None, **arrays: np.ndarray) -> None:
     """Both libraries make the same of the line, up to derivatives of the given order (0: of constants)."""
-    with _quiet():
+    with quiet():
         theirs = _results(THEIRS, line, arrays, order)
     ours = _results(OURS, line, arrays, order)
     kinds = [a.dtype for _, a in theirs if isinstance(a, np.ndarray)] + [a.dtype for a in arrays.values()]
@@ -119,24 +125,25 @@ def agree_in_both_precisions(line: str, order: int = 2, **arrays: np.ndarray) ->
         agree(line, order, **{k: v.astype(dtype) if v.dtype.kind == "f" else v for k, v in arrays.items()})
 
 
-def both_refuse(line: str, **arrays: np.ndarray) -> None:
+def both_refuse(line: str, order: int = 0, **arrays: np.ndarray) -> None:
     """What PyTorch refuses, we refuse too, with an error that a caller may expect."""
     with pytest.raises((RuntimeError, TypeError, ValueError, IndexError, NotImplementedError, AttributeError)):
-        _results(THEIRS, line, arrays, order=0)
+        with quiet():
+            _results(THEIRS, line, arrays, order)
     with pytest.raises((RuntimeError, TypeError, ValueError, IndexError, NotImplementedError)):
-        _results(OURS, line, arrays, order=0)
+        _results(OURS, line, arrays, order)
 
 
 def only_we_refuse(line: str, naming: str, **arrays: np.ndarray) -> None:
     """What PyTorch takes and we do not offer raises an error that names it."""
-    with _quiet():
+    with quiet():
         _results(THEIRS, line, arrays, order=0)
     with pytest.raises((TypeError, NotImplementedError), match=naming):
         _results(OURS, line, arrays, order=0)
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without PyTorch's warnings."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
