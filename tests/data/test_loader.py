@@ -1,3 +1,4 @@
+import contextlib
 import gc
 import threading
 import time
@@ -204,10 +205,12 @@ class TestPrefetch:
         assert loader_threads() == []
 
     def test_an_error_in_the_consumer_ends_the_thread(self):
-        with pytest.raises(ValueError, match="mine"):
+        def consume():
             for _ in DataLoader(faces(), batch_size=1):
                 raise ValueError("mine")
-        gc.collect()
+
+        with pytest.raises(ValueError, match="mine"):
+            consume()
         assert loader_threads() == []
 
     def test_an_iterator_that_is_never_used_starts_no_thread(self):
@@ -237,10 +240,8 @@ class TestPrefetch:
         try:
             dataset = Failing(0)
             alive = weakref.ref(dataset)
-            try:
+            with contextlib.suppress(RuntimeError):
                 list(DataLoader(dataset))
-            except RuntimeError:
-                pass
             del dataset
             assert alive() is None
         finally:

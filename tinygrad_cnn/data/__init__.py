@@ -1,17 +1,28 @@
-"""Images with targets: datasets, transforms and the loader."""
+"""Images with targets: datasets, transforms, the loader, and splits into train, validation and test."""
 
-from . import transforms
+from . import splits, transforms
+from .cache import cache_folder
+from .copies import photo_groups
 from .dataset import ArrayDataset, Dataset, Subset
+from .decode import UnreadableImage, read_image
 from .loader import DataLoader
 from .transforms import Compose, default_augmentation, to_float
+from .utkface import KaggleUnreachable, UTKFace
 
 __all__ = [
     "ArrayDataset",
     "Compose",
     "DataLoader",
     "Dataset",
+    "KaggleUnreachable",
     "Subset",
+    "UTKFace",
+    "UnreadableImage",
+    "cache_folder",
     "default_augmentation",
+    "photo_groups",
+    "read_image",
+    "splits",
     "to_float",
     "transforms",
 ]

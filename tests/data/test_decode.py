@@ -1,0 +1,167 @@
+import contextlib
+import os
+import struct
+import time
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+
+from tinygrad_cnn.data import UnreadableImage, decode, read_image
+from tinygrad_cnn.data.decode import picture_size
+
+from .pictures import photo, write
+
+
+def jpeg_header(width, height):
+    frame = struct.pack(">BHHB", 8, height, width, 3) + bytes([1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0])
+    return b"\xff\xd8\xff\xc0" + struct.pack(">H", len(frame) + 2) + frame
+
+
+def png_header(width, height):
+    chunk = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
+
+
+def with_orientation(jpeg, orientation):
+    """The same JPEG with an EXIF segment that asks for a turn."""
+    tiff = b"II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x0112, 3, 1, orientation, 0, 0)
+    exif = b"Exif\0\0" + tiff
+    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + jpeg[2:]
+
+
+def test_a_png_comes_back_as_it_was_in_rgb(tmp_path):
+    image = photo(size=50)
+    np.testing.assert_array_equal(read_image(write(tmp_path / "a.png", image)), image)
+
+
+def test_red_stays_red_in_a_jpeg(tmp_path):
+    red = np.zeros((40, 40, 3), np.uint8) + np.array([220, 30, 20], np.uint8)
+    np.testing.assert_allclose(read_image(write(tmp_path / "a.jpg", red)).mean((0, 1)), [220, 30, 20], atol=3)
+
+
+def test_shrinking_takes_means_of_areas(tmp_path):
+    image = photo(size=96)
+    means = image.reshape(32, 3, 32, 3, 3).mean((1, 3))
+    np.testing.assert_allclose(read_image(write(tmp_path / "a.png", image), 32), means, atol=0.51)
+
+
+def test_an_oblong_picture_gives_its_largest_centred_square(tmp_path):
+    image = photo(size=60)
+    wide = np.pad(image, ((0, 0), (10, 10), (0, 0)))
+    np.testing.assert_array_equal(read_image(write(tmp_path / "a.png", wide), 60), image)
+    np.testing.assert_array_equal(read_image(write(tmp_path / "b.png", wide.swapaxes(0, 1)), 60), image.swapaxes(0, 1))
+
+
+def test_a_small_picture_is_enlarged(tmp_path):
+    assert read_image(write(tmp_path / "a.png", photo(size=7)), 64).shape == (64, 64, 3)
+
+
+def test_exif_orientation_is_honoured(tmp_path):
+    path = write(tmp_path / "a.jpg", photo(size=64)[:, :48])
+    upright = read_image(path)
+    path.write_bytes(with_orientation(path.read_bytes(), 6))
+    turned = read_image(path)
+    assert turned.shape == (48, 64, 3)
+    np.testing.assert_array_equal(turned, np.rot90(upright, -1))
+
+
+@pytest.mark.parametrize("shape", [(40, 40), (40, 40, 1), (40, 40, 4)])
+def test_grey_and_transparent_pictures_become_rgb(tmp_path, shape):
+    cv2.imwrite(str(tmp_path / "a.png"), np.full(shape, 99, np.uint8))
+    image = read_image(tmp_path / "a.png")
+    assert image.shape == (40, 40, 3)
+    assert (image == 99).all()
+
+
+def test_sixteen_bits_become_eight(tmp_path):
+    cv2.imwrite(str(tmp_path / "a.png"), np.full((9, 9, 3), 0x80FF, np.uint16))
+    assert read_image(tmp_path / "a.png").tolist() == np.full((9, 9, 3), 0x80).tolist()
+
+
+def test_the_header_tells_the_size(tmp_path):
+    for name in ("a.jpg", "a.png"):
+        assert picture_size(write(tmp_path / name, photo()[:33, :47]).read_bytes()) == (47, 33)
+    assert picture_size(jpeg_header(65000, 12)) == (65000, 12)
+    assert picture_size(b"\xff\xd8\xff\xff\xff" + jpeg_header(5, 6)[3:]) == (5, 6)  # padded with 0xFF
+
+
+@pytest.mark.parametrize("header", [jpeg_header, png_header])
+def test_a_huge_picture_is_refused_by_its_header_alone(tmp_path, header, monkeypatch):
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("the picture was decoded"))
+    path = tmp_path / "a.jpg"
+    path.write_bytes(header(60000, 60000) + bytes(1000))
+    with pytest.raises(UnreadableImage, match="60000x60000 pixels, more than"):
+        read_image(path)
+
+
+def test_large_pictures_are_decoded_one_at_a_time(tmp_path, monkeypatch):
+    path = write(tmp_path / "a.jpg", photo())
+    seen = []
+    original = cv2.imdecode
+
+    def watched(*args):
+        seen.append(decode._one_large_picture.locked())
+        return original(*args)
+
+    monkeypatch.setattr(cv2, "imdecode", watched)
+    read_image(path)
+    monkeypatch.setattr(decode, "LARGE_PIXELS", 100)
+    read_image(path)
+    assert seen == [False, True]
+    assert not decode._one_large_picture.locked()
+
+
+def test_a_file_that_is_too_long_is_not_read(tmp_path):
+    with open(tmp_path / "a.jpg", "wb") as file:
+        file.truncate(decode.MAX_BYTES + 1)
+    with pytest.raises(UnreadableImage, match="bytes, more than"):
+        read_image(tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "empty file"),
+        (b"hello", "neither a JPEG nor a PNG"),
+        (b"GIF89a" + bytes(50), "neither a JPEG nor a PNG"),
+        (b"\xff\xd8", "damaged JPEG header"),
+        (b"\xff\xd8\xff", "damaged JPEG header"),
+        (b"\xff\xd8" + b"\xff\xe0\x00\x00" * 10, "damaged JPEG header"),
+        (b"\xff\xd8\xff\xe0\x00\x10" + b"x" * 100, "damaged JPEG header"),
+        (b"\x89PNG\r\n\x1a\n", "neither a JPEG nor a PNG"),
+        (jpeg_header(40, 40), "damaged"),
+        (png_header(40, 40), "damaged"),
+        (jpeg_header(0, 40) + bytes(100), "damaged"),
+    ],
+)
+def test_what_is_no_picture_has_a_reason(tmp_path, content, reason):
+    (tmp_path / "a.jpg").write_bytes(content)
+    with pytest.raises(UnreadableImage, match=reason):
+        read_image(tmp_path / "a.jpg", 32)
+
+
+def test_random_damage_gives_a_picture_or_a_reason(tmp_path):
+    path = write(tmp_path / "a.jpg", photo())
+    whole = path.read_bytes()
+    generator = np.random.default_rng(0)
+    for _ in range(60):
+        damaged = bytearray(whole[: generator.integers(1, len(whole))])
+        for place in generator.integers(len(damaged), size=8):
+            damaged[place] = generator.integers(256)
+        path.write_bytes(damaged)
+        with contextlib.suppress(UnreadableImage):
+            assert read_image(path, 16).shape == (16, 16, 3)
+
+
+def test_pipes_folders_and_missing_files_have_a_reason_and_do_not_block(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "folder.jpg").mkdir()
+    start = time.monotonic()
+    for name in ("pipe.jpg", "folder.jpg"):
+        with pytest.raises(UnreadableImage, match="not a regular file"):
+            read_image(tmp_path / name)
+    with pytest.raises(UnreadableImage, match="No such file"):
+        read_image(tmp_path / "nothing.jpg")
+    assert time.monotonic() - start < 1

@@ -1,0 +1,99 @@
+"""Which images train, which choose among models, and which test: by photo, at random, or as a file says."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from .copies import photo_groups
+from .dataset import Dataset
+from .utkface import UTKFace
+
+Integers = npt.NDArray[np.int64]
+
+FRACTIONS = (0.8, 0.1, 0.1)  # of train, validation and test
+
+
+class Split(NamedTuple):
+    """The indices of each part, ascending. From a file also what did not fit: names of the file that are not in
+    the dataset, and names of the dataset that are not in the file (these belong to no part)."""
+
+    train: Integers
+    val: Integers
+    test: Integers
+    not_in_dataset: Sequence[str] = ()
+    not_in_file: Sequence[str] = ()
+
+
+def random(dataset: Dataset, seed: int = 0) -> Split:
+    """80 % train, 10 % validation, 10 % test, each image by itself: the kind of split that most papers use.
+
+    UTKFace holds copies of the same photo, and this split tests on some photos that it trained on.
+    """
+    return _cut(np.arange(len(dataset)), seed)
+
+
+def by_photo(dataset: Dataset, seed: int = 0) -> Split:
+    """80 % train, 10 % validation, 10 % test, with copies of one photo in one part (see `photo_groups`).
+
+    >>> import numpy as np
+    >>> from tinygrad_cnn.data import ArrayDataset, splits
+    >>> photos = np.random.default_rng(0).integers(256, size=(10, 32, 32, 3)).astype(np.uint8)
+    >>> dataset = ArrayDataset(np.concatenate([photos, photos[:, :, ::-1]]), np.arange(20))
+    >>> train, val, test, *_ = splits.by_photo(dataset)
+    >>> len(train), len(val), len(test), set(train % 10) & set(test % 10)
+    (16, 2, 2, set())
+    """
+    if isinstance(dataset, UTKFace):
+        return _cut(dataset.photo_groups(), seed)
+    return _cut(photo_groups(dataset), seed)
+
+
+def _cut(groups: Integers, seed: int) -> Split:
+    """Deal out whole groups in random order until each part has its share of the images."""
+    count = len(groups)
+    order = np.random.default_rng(seed).permutation(groups.max(initial=-1) + 1)
+    rank = np.argsort(order)[groups]  # of each image's group
+    ends = np.cumsum(np.bincount(rank))[rank]  # how many images there are, up to the end of the group
+    train_end, val_end = np.rint(np.cumsum(FRACTIONS)[:2] * count)
+    train, val = ends <= train_end, (ends > train_end) & (ends <= val_end)
+    return Split(np.flatnonzero(train), np.flatnonzero(val), np.flatnonzero(~train & ~val))
+
+
+def from_file(dataset: UTKFace, path: str | os.PathLike[str]) -> Split:
+    """The split that a csv file gives in its columns `file` and `split` (train, val or test).
+
+    A part may have no rows. Raises ValueError, which names the line, for a file that can't be understood or
+    that fits none of the dataset's images, and OSError if it can't be read.
+    """
+    parts: dict[str, str] = {}
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        rows = csv.DictReader(file)
+        missing = {"file", "split"} - set(rows.fieldnames or ())
+        if missing:
+            raise ValueError(f"{path}: no column {' and '.join(sorted(missing))} in its first line {rows.fieldnames}")
+        for row in rows:
+            name, part = row["file"], row["split"]
+            where = f"{path}, line {rows.line_num}"
+            if part not in ("train", "val", "test"):
+                raise ValueError(f"{where}: split must be train, val or test, not {part!r}")
+            if parts.setdefault(name, part) != part:
+                raise ValueError(f"{where}: {name} is in {part} here, and in {parts[name]} before")
+    names = [file.name for file in dataset.files]
+    assigned = np.array([parts.get(name, "") for name in names])
+    if not assigned.any():
+        raise ValueError(f"{path}: names none of the {len(names)} images in {dataset.root}")
+    known = set(names)
+    train, val, test = (np.flatnonzero(assigned == part) for part in ("train", "val", "test"))
+    return Split(
+        train,
+        val,
+        test,
+        not_in_dataset=[name for name in parts if name not in known],
+        not_in_file=[name for name in names if name not in parts],
+    )
