@@ -6,6 +6,7 @@ from .copies import photo_groups
 from .dataset import ArrayDataset, Dataset, Subset
 from .decode import UnreadableImage, read_image
 from .loader import DataLoader
+from .synthetic import SyntheticFaces
 from .transforms import Compose, default_augmentation, to_float
 from .utkface import KaggleUnreachable, UTKFace
 
@@ -16,6 +17,7 @@ __all__ = [
     "Dataset",
     "KaggleUnreachable",
     "Subset",
+    "SyntheticFaces",
     "UTKFace",
     "UnreadableImage",
     "cache_folder",
