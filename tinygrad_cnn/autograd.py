@@ -112,8 +112,8 @@ class Primitive:
         names, positional = code.co_varnames, code.co_argcount
         self.options = options = names[positional : positional + code.co_kwonlyargcount]
         takes_many = code.co_flags & 0x04  # *inputs
-        # 1 / 0 is inf and 0 / 0 is NaN without a warning, as in Torch.
-        self.forward, self.residual = np.errstate(all="ignore")(forward), residual
+        self.forward, self.residual = forward, residual
+        self.quiet_forward = np.errstate(all="ignore")(forward)  # 1 / 0 is inf without a warning, as in Torch
         self.name = self.__name__ = forward.__name__
         self.__doc__, self.__module__ = forward.__doc__, forward.__module__
         self.variadic = names[positional + len(options)] if takes_many else None
@@ -153,12 +153,11 @@ class Primitive:
             edges.append(edge)
         started = time.perf_counter() if observers else 0.0
         try:
-            out, residual = self.forward(*arrays, **options), None
+            out = (self.forward if mode.quiet else self.quiet_forward)(*arrays, **options)
         except ValueError as error:
             shapes = ", ".join(f"{n}: {np.shape(a)}" for n, a in zip(self.inputs * len(arrays), arrays, strict=False))
             raise ValueError(f"{self.name}: {error} ({shapes})") from error
-        if self.residual:
-            out, residual = out
+        out, residual = out if self.residual else (out, None)
         if type(out) is not np.ndarray:
             out = np.asarray(out)
         if out.dtype.type is np.float64 and "dtype" not in options and not _is_float64(arrays):
@@ -284,11 +283,12 @@ def sweep(
             if not create_graph:
                 owned.add(edge)
 
+    before, mode.quiet = mode.quiet, True
     with recording(create_graph):
-        for edge, g in roots:
-            if leading is None or edge in leading:
-                arrive(edge, g)
         try:
+            for edge, g in roots:
+                if leading is None or edge in leading:
+                    arrive(edge, g)
             while queue:
                 node = heapq.heappop(queue)[1]
                 g = arrived[node] if targets is not None and node in targets else arrived.pop(node)
@@ -299,7 +299,7 @@ def sweep(
                 if not retain_graph:
                     node.free()
         finally:
-            mode.rule_of = None
+            mode.rule_of, mode.quiet = None, before
     return arrived
 
 

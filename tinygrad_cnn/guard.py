@@ -6,22 +6,9 @@ import contextlib
 import os
 import threading
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
-
-
-class _Held:
-    """Memory that guards hold: how many do, and the arrays to make writable again, the owner first."""
-
-    __slots__ = ("arrays", "count")
-
-    def __init__(self) -> None:
-        self.count, self.arrays = 0, list[np.ndarray]()
-
-
-def _owner(array: np.ndarray) -> np.ndarray:
-    """The array that owns the memory which `array` views, as far as NumPy knows."""
-    return array.base if isinstance(array.base, np.ndarray) else array
 
 
 class Guard:
@@ -32,36 +19,42 @@ class Guard:
     """
 
     __slots__ = ("owners",)
-    held: dict[int, _Held] = {}  # noqa: RUF012 - by the owner's id, shared by all guards
+    # By the id of the array that owns the memory: how many guards hold it, then the arrays to make writable
+    # again, the owner first. Plain lists: a guard is made for almost every recorded operation.
+    held: dict[int, list[Any]] = {}  # noqa: RUF012 - shared by all guards
     lock = threading.RLock()  # a guard may go in the middle of anything
 
     def __init__(self, arrays: Iterable[np.ndarray]) -> None:
-        self.owners = []
+        held = self.held
+        self.owners = owners = []
         with self.lock:
             for array in arrays:
-                owner = _owner(array)
-                held = self.held.get(id(owner))
-                if held is None:
-                    held = self.held[id(owner)] = _Held()
-                held.count += 1
-                self.owners.append(id(owner))
+                base = array.base
+                owner = base if isinstance(base, np.ndarray) else array
+                key = id(owner)
+                entry = held.get(key)
+                if entry is None:
+                    entry = held[key] = [0]
+                entry[0] += 1
+                owners.append(key)
                 if owner.flags.writeable:
-                    held.arrays.append(owner)
-                    owner.flags.writeable = False
-                if array.flags.writeable:
-                    held.arrays.append(array)
-                    array.flags.writeable = False
+                    entry.append(owner)
+                    owner.setflags(write=False)
+                if owner is not array and array.flags.writeable:
+                    entry.append(array)
+                    array.setflags(write=False)
 
     def __del__(self) -> None:
+        held = self.held
         with self.lock:
             for key in self.owners:
-                held = self.held[key]
-                held.count -= 1
-                if not held.count:
-                    del self.held[key]
-                    for array in held.arrays:
+                entry = held[key]
+                entry[0] -= 1
+                if not entry[0]:
+                    del held[key]
+                    for array in entry[1:]:
                         with contextlib.suppress(ValueError):  # what it views has become read-only otherwise
-                            array.flags.writeable = True
+                            array.setflags(write=True)
 
 
 def _new_lock() -> None:
@@ -75,4 +68,4 @@ if hasattr(os, "register_at_fork"):
 
 def is_guarded(array: np.ndarray) -> bool:
     """Whether a live graph needs the memory behind `array`."""
-    return id(_owner(array)) in Guard.held
+    return id(array.base if isinstance(array.base, np.ndarray) else array) in Guard.held

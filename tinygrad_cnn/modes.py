@@ -16,6 +16,7 @@ class _Mode(threading.local):
     """This thread's switches."""
 
     recording = True
+    quiet = False  # whether NumPy's floating-point warnings are off already
     rule_of: Node | None = None  # the node whose rule is running
 
 
