@@ -150,10 +150,11 @@ def draw_graph(run: RunFolder, model: AgeModel, faces: Faces, options: argparse.
     graph = tg.draw(loss, model=model.model, title=title)
     run.write("graph.gv", graph.source)
     if shutil.which("dot"):
-        try:
-            run.write("graph.svg", graph.pipe(format="svg", quiet=True))
-        except subprocess.CalledProcessError as error:
-            run.say(f"no graph.svg: dot failed with status {error.returncode}")
+        dot = subprocess.run(["dot", "-Tsvg"], input=graph.source.encode(), capture_output=True)
+        if dot.returncode == 0:
+            run.write("graph.svg", dot.stdout)
+        else:
+            run.say(f"no graph.svg: dot failed with status {dot.returncode}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
