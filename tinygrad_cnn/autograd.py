@@ -88,7 +88,7 @@ def _kept(x: Any, arrays: list[np.ndarray]) -> Any:
     """x as a rule gets it, its array noted: a Tensor of its own, for the user's may take on another value."""
     if isinstance(x, Tensor):
         arrays.append(x._data)
-        return Tensor._make(x._data, x._edge if x.requires_grad else None)
+        return Tensor._make(x._data, x._edge if x._requires_grad else None)
     if isinstance(x, np.ndarray):
         arrays.append(x)
     return x
@@ -144,7 +144,7 @@ class Primitive:
             edge = None
             if isinstance(x, Tensor):
                 arrays.append(x._data)
-                if x.requires_grad:
+                if x._requires_grad:
                     edge, wanted = x if x._source is None else x._source, True
             elif isinstance(x, (int, float, np.ndarray, np.generic)):
                 arrays.append(x)  # a constant; a Python number takes the other operand's dtype
@@ -162,14 +162,12 @@ class Primitive:
             out = np.asarray(out)
         if out.dtype.type is np.float64 and "dtype" not in options and not _is_float64(arrays):
             out = out.astype(np.float32)
-        if wanted and mode.recording and self.rules and out.dtype.kind == "f":
-            result = Tensor._make(out, self._record(inputs, edges, options, out, residual))
-        else:
-            result = Tensor._make(out, None)
+        records = wanted and mode.recording and self.rules and out.dtype.kind == "f"
+        result = Tensor._make(out, self._record(inputs, edges, options, out, residual) if records else None)
         if observers:
-            event = Event(self, inputs, options, result, time.perf_counter() - started, mode.rule_of)
+            seconds = time.perf_counter() - started
             for observer in tuple(observers):
-                observer(event)
+                observer(Event(self, inputs, options, result, seconds, mode.rule_of))
         return result
 
     def _plan(self, wanted: tuple[bool, ...]) -> list[tuple[str, str, int]]:
@@ -190,9 +188,11 @@ class Primitive:
 
     def _record(
         self, inputs: tuple[Any, ...], edges: list[Edge | None], options: dict[str, Any], out: np.ndarray, residual: Any
-    ) -> Node:
+    ) -> Node | None:
         if not self.variadic and len(edges) > len(self.rules):
             edges = [edge if name in self.rules else None for name, edge in zip(self.inputs, edges, strict=False)]
+            if not any(edge is not None for edge in edges):
+                return None
         node = Node()
         node.primitive, node.edges, node.order = self, tuple(edges), next(_creation_order)
         node.shape, node.dtype, node.kept, node.freed = out.shape, out.dtype, {}, False
@@ -200,8 +200,7 @@ class Primitive:
             [None if edge is None else (x._data.shape, x._data.dtype) for x, edge in zip(inputs, edges, strict=True)]
         )
         wanted = tuple([edge is not None for edge in edges])
-        plan = self.plans.get(wanted)
-        if plan is None:
+        if (plan := self.plans.get(wanted)) is None:
             plan = self.plans[wanted] = self._plan(wanted)
         arrays: list[np.ndarray] = []
         for name, kind, position in plan:

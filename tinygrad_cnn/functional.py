@@ -135,11 +135,11 @@ def dropout(
 def dropout2d(
     x: Tensor, p: float = 0.5, training: bool = True, *, generator: np.random.Generator | None = None
 ) -> Tensor:
-    """Dropout of whole channels. x: (N, C, H, W) or (C, H, W). Tompson et al. 2015, section 3.2."""
+    """Dropout of whole channels. x: (N, C, ...), also with three axes, as in Torch. Tompson et al. 2015, section 3.2."""
     _check_probability(p, "dropout2d")
-    if x.ndim not in (3, 4):
-        raise ValueError(f"dropout2d: x should be (N, C, H, W) or (C, H, W), got shape {x.shape}")
-    return _dropped(x, (*x.shape[:-2], 1, 1), p, generator) if training and p else x
+    if x.ndim < 2:
+        raise ValueError(f"dropout2d: x should be (N, C, ...), got shape {x.shape}")
+    return _dropped(x, (*x.shape[:2], *(1,) * (x.ndim - 2)), p, generator) if training and p else x
 
 
 # -- normalisation --------------------------------------------------------------------------------------------

@@ -26,7 +26,8 @@ class Guard:
 
     def __init__(self, arrays: Iterable[np.ndarray]) -> None:
         held = self.held
-        self.owners = owners = []
+        owners: list[int] = []
+        self.owners = owners
         with self.lock:
             for array in arrays:
                 base = array.base

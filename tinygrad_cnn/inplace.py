@@ -21,15 +21,18 @@ class InPlace:
 
     def _overwrite(self: Any, name: str, new: Tensor) -> Any:
         """Take on `new`'s value in place: as a new link in the graph if one is recorded, else into the array."""
+        if new.shape != self.shape:
+            raise ValueError(f"{name}: a result of shape {new.shape} does not fit into {self.shape}")
+        if not np.can_cast(new.dtype, self.dtype, "same_kind"):
+            raise TypeError(f"{name}: a result of {new.dtype} does not fit into {self.dtype}")
         if is_grad_enabled() and (self.requires_grad or new.requires_grad):
             if self.is_leaf and self.requires_grad:
                 raise RuntimeError(
                     f"{name}: a leaf that requires grad cannot be changed in place while recording; "
                     "do it inside `with tg.no_grad():`"
                 )
-            if new.dtype != self.dtype:
-                new = new.to(self.dtype)
-            self._data, self._source, self.requires_grad = new._data, new._source, new.requires_grad
+            new = new.to(self.dtype)
+            self._data, self._source, self._requires_grad = new._data, new._source, new.requires_grad
             return self
         if is_guarded(self._data):
             raise RuntimeError(
@@ -38,10 +41,6 @@ class InPlace:
             )
         if not self._data.flags.writeable:
             raise RuntimeError(f"{name}: this tensor is a read-only view of another's memory; work on x.clone()")
-        if new.shape != self.shape:
-            raise ValueError(f"{name}: a result of shape {new.shape} does not fit into {self.shape}")
-        if not np.can_cast(new.dtype, self.dtype, "same_kind"):
-            raise TypeError(f"{name}: a result of {new.dtype} does not fit into {self.dtype}")
         self._data[...] = new._data
         return self
 
@@ -65,7 +64,7 @@ class InPlace:
         return self._overwrite("copy_", ops.expand(ops.as_tensor(other), *self.shape))
 
     def fill_(self: Any, value: float) -> Any:
-        return self.copy_(Tensor(value, dtype=self.dtype))
+        return self.copy_(np.asarray(value, self.dtype))
 
     def zero_(self: Any) -> Tensor:
         return self.fill_(0)

@@ -69,7 +69,7 @@ class Protocols:
         if not self.is_leaf:
             raise RuntimeError("deepcopy: only leaf tensors can be copied; use detach() first")
         copy = memo[id(self)] = object.__new__(type(self))
-        copy._data, copy._source, copy.requires_grad = self._data.copy(), None, self.requires_grad
+        copy._data, copy._source, copy._requires_grad = self._data.copy(), None, self._requires_grad
         copy.grad = deepcopy(self.grad, memo)
         return copy
 

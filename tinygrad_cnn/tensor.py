@@ -31,17 +31,17 @@ class Tensor(InPlace, Protocols):
     Tensor([2., 4., 6.])
     """
 
-    __slots__ = ("__dict__", "__weakref__", "_data", "_source", "grad", "requires_grad")
+    __slots__ = ("__dict__", "__weakref__", "_data", "_source", "_requires_grad", "grad")
 
     _data: np.ndarray
     _source: Edge | None  # where its gradient goes on to: the Node that made it, or the leaf that it stands for
     grad: Tensor | None
-    requires_grad: bool
+    _requires_grad: bool
 
     def __init__(self, data: ArrayLike | Tensor, requires_grad: bool = False, dtype: DTypeLike | None = None) -> None:
         self._data = as_array(data, dtype)
         self._source = self.grad = None
-        self.requires_grad = False
+        self._requires_grad = False
         self.requires_grad_(requires_grad)
 
     @classmethod
@@ -49,7 +49,7 @@ class Tensor(InPlace, Protocols):
         """A Tensor around `array` itself, which requires grad if its gradient has somewhere to go."""
         tensor = Tensor.__new__(Tensor)
         tensor._data, tensor._source, tensor.grad = array, source, None
-        tensor.requires_grad = source is not None
+        tensor._requires_grad = source is not None
         return tensor
 
     # -- what it is ---------------------------------------------------------------------------------------
@@ -90,8 +90,10 @@ class Tensor(InPlace, Protocols):
             raise TypeError(f"requires_grad: only floating-point tensors can have gradients, this one is {self.dtype}")
         if not requires_grad and not self.is_leaf:
             raise RuntimeError("requires_grad_(False): this tensor was computed; use detach() instead")
-        self.requires_grad = requires_grad
+        self._requires_grad = requires_grad
         return self
+
+    requires_grad = property(lambda self: self._requires_grad, requires_grad_)
 
     def numel(self) -> int:
         """How many elements."""

@@ -132,7 +132,7 @@ def test_batch_norm_refuses_a_single_value_per_channel_in_training_only() -> Non
     [
         (nn.BatchNorm1d(3), (2, 3, 4, 5), r"expected \(N, C\) or \(N, C, L\), got shape \(2, 3, 4, 5\)"),
         (nn.BatchNorm2d(3), (2, 3), r"expected \(N, C, H, W\), got shape \(2, 3\)"),
-        (nn.Dropout2d(), (2, 3), r"should be \(N, C, H, W\) or"),
+        (nn.Dropout2d(), (2,), r"should be \(N, C, ...\)"),
     ],
 )
 def test_a_wrong_number_of_dimensions_is_refused(layer: nn.Module, shape: tuple[int, ...], expected: str) -> None:
@@ -202,7 +202,7 @@ def test_dropout_scales_what_it_keeps_and_draws_anew_each_time() -> None:
     assert not nn.Dropout(1.0)(x).data.any()
 
 
-@pytest.mark.parametrize("shape", [(20, 30, 4, 5), (600, 4, 5)])
+@pytest.mark.parametrize("shape", [(20, 30, 4, 5), (20, 30, 20)])
 def test_dropout2d_drops_whole_channels(shape: tuple[int, ...]) -> None:
     tg.manual_seed(0)
     x = tg.Tensor(np.ones(shape, np.float32), requires_grad=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import threading
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -136,24 +137,34 @@ class UTKFace(Dataset):
         while folders:
             below: list[Path] = []
             for folder in folders:  # level by level and by name: the first of a name is the one to take
-                with os.scandir(folder) as entries:
-                    for entry in sorted(entries, key=lambda entry: entry.name):
-                        if entry.name.lower().endswith(_EXTENSIONS):
-                            if entry.name not in found:
-                                self._add(entry, found)
-                        elif entry.is_dir(follow_symlinks=False):
-                            below.append(Path(entry.path))
+                try:
+                    entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+                except OSError as error:
+                    if folder == self.root:
+                        raise
+                    self.skipped.append((folder, str(error.strerror)))
+                    continue
+                for entry in entries:
+                    if entry.name.lower().endswith(_EXTENSIONS):
+                        if entry.name not in found:
+                            self._add(entry, found)
+                    elif entry.is_dir(follow_symlinks=False):
+                        below.append(Path(entry.path))
             folders = below
         return [found[name] for name in sorted(found)]
 
     def _add(self, entry: os.DirEntry[str], found: dict[str, tuple[SourceFile, Label]]) -> None:
         label = parse_name(entry.name)
-        if not entry.is_file():
+        try:
+            status = entry.stat()
+        except OSError as error:  # such as a link that leads nowhere
+            self.skipped.append((Path(entry.path), str(error.strerror)))
+            return
+        if not stat.S_ISREG(status.st_mode):
             self.skipped.append((Path(entry.path), "not a regular file"))
         elif label is None:
             self.skipped.append((Path(entry.path), f"no age from 0 to {OLDEST} at the start of its name"))
         else:
-            status = entry.stat()
             found[entry.name] = SourceFile(Path(entry.path), status.st_size, status.st_mtime_ns), label
 
     def _nothing_usable(self) -> str:

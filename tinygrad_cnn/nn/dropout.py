@@ -34,7 +34,7 @@ class Dropout(_Dropout):
 
 
 class Dropout2d(_Dropout):
-    """Dropout of whole channels of `(N, C, H, W)` or `(C, H, W)` (Tompson et al., 2015)."""
+    """Dropout of whole channels of `(N, C, ...)` (Tompson et al., 2015)."""
 
     def forward(self, x: Tensor) -> Tensor:
         return F.dropout2d(x, self.p, self.training)

@@ -15,7 +15,7 @@ _SUBPIXELS = 4  # bits
 
 
 class Canvas:
-    """Paints on `image`, uint8 (size, size, 3), in a frame whose unit is the image's width.
+    """Paints on `image`, uint8 (size, size, 3) or (size, size), in a frame whose unit is the image's width.
 
     The frame's origin lies at `origin`, in that unit from the image's upper left corner; it is turned clockwise
     by `tilt` radians and enlarged by `zoom`. Colours are RGB from 0 to 255.
@@ -71,7 +71,7 @@ class Canvas:
 
 
 def smooth(points: Any, closed: bool = False) -> Floats:
-    """Smooth lines (Catmull-Rom) through `points` (..., K, 2), with six steps from each to the next."""
+    """Smooth lines (Catmull-Rom) through `points` (..., K, 2), with four steps from each to the next."""
     points = np.asarray(points, float)
     return _spline_weights(points.shape[-2], closed) @ points
 
@@ -104,7 +104,7 @@ def _circle() -> Floats:
 
 
 @cache
-def _spline_weights(count: int, closed: bool, steps: int = 6) -> Floats:
+def _spline_weights(count: int, closed: bool, steps: int = 4) -> Floats:
     """(samples, count): what each given point contributes to each sample of the line."""
     t = np.arange(steps)[:, None] / steps
     cubic = 0.5 * np.concatenate(

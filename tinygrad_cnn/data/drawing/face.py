@@ -63,7 +63,7 @@ def paint_shade(canvas: Canvas, t: Traits) -> None:
     import cv2
 
     pixels = canvas.image.shape[0]
-    small = Canvas(np.full((pixels // 4, pixels // 4, 3), 128, np.uint8), t.origin, t.tilt, t.zoom)
+    small = Canvas(np.full((pixels // 8, pixels // 8, 3), 128, np.uint8), t.origin, t.tilt, t.zoom)
 
     def paint(outline: Floats, red: float, rest: float, strength: float = 1.0) -> None:
         small.fill(outline, 128 * (1 + strength * (np.array([red, rest, rest]) - 1)))
@@ -90,7 +90,7 @@ def paint_shade(canvas: Canvas, t: Traits) -> None:
     paint(ellipse(shift - 0.2 * dark * t.nose_width, nose - 0.03, 0.3 * t.nose_width, 0.03), 1.08, 1.08)
     paint(ellipse(shift, mouth + 0.8 * t.lips + 0.035, 0.5 * t.mouth_width, 0.014), 0.86, 0.80)
     paint(ellipse(0, chin - 0.035, 0.3 * w, 0.02), 1.05, 1.05)
-    blurred = cv2.GaussianBlur(small.image, (0, 0), pixels / 110)
+    blurred = cv2.GaussianBlur(small.image, (0, 0), pixels / 220)
     light = cv2.resize(blurred, (pixels, pixels), interpolation=cv2.INTER_LINEAR)
     cv2.multiply(canvas.image, light, dst=canvas.image, scale=1 / 128)
 
@@ -130,7 +130,8 @@ def paint_creases(canvas: Canvas, t: Traits) -> None:
     if seen.any():
         strength = strength[seen, None]
         paths = smooth(turned(t, np.array(lines)[seen], 0.7))
-        canvas.strokes(moved(paths, 0, 0.008), np.full(len(paths), 0.007), t.skin * (1 + 0.10 * strength))
+        deep = strength[:, 0] > 0.3
+        canvas.strokes(moved(paths, 0, 0.008)[deep], np.full(deep.sum(), 0.007), t.skin * (1 + 0.10 * strength[deep]))
         canvas.strokes(paths, 0.004 + 0.0065 * strength[:, 0], t.skin * (1 - (0.25 + 0.75 * strength) * SHADOW))
 
 
@@ -171,8 +172,8 @@ def paint_mouth(canvas: Canvas, t: Traits) -> None:
     canvas.fill(np.concatenate([upper, middle[::-1]]), lip * 0.88)
     if t.mouth_open:
         canvas.fill(np.concatenate([middle, inner[::-1]]), np.array([70.0, 24.0, 28.0]))
-        teeth = np.minimum(moved(middle, 0, 0.014), inner)[4:-4]
-        canvas.fill(np.concatenate([middle[4:-4], teeth[::-1]]), WHITE * 0.97)
+        teeth = np.minimum(moved(middle, 0, 0.014), inner)[3:-3]
+        canvas.fill(np.concatenate([middle[3:-3], teeth[::-1]]), WHITE * 0.97)
     canvas.stroke(middle, 0.008, darker(lip, 1.1))
 
 
@@ -190,20 +191,22 @@ def paint_eye(canvas: Canvas, t: Traits, side: int) -> None:
 
     def inside(radius: float, colour: Floats) -> None:
         disc = ellipse(0.25 * size * t.gaze, -0.06 * size, radius, radius)
-        top = np.interp(disc[:, 0], upper[:, 0], upper[:, 1])
-        bottom = np.interp(disc[:, 0], lower[:, 0], lower[:, 1])
-        canvas.fill(place + np.stack([disc[:, 0], np.clip(disc[:, 1], top, bottom)], axis=1), colour)
+        disc[:, 1] = np.maximum(disc[:, 1], np.interp(disc[:, 0], upper[:, 0], upper[:, 1]))
+        disc[:, 1] = np.minimum(disc[:, 1], np.interp(disc[:, 0], lower[:, 0], lower[:, 1]))
+        canvas.fill(place + disc, colour)
 
     iris = 0.26 * t.eye_size + 0.014
     inside(iris, t.iris * 0.55)
     inside(0.84 * iris, t.iris)
     inside(0.45 * iris, np.array([16.0, 12.0, 12.0]))
     canvas.fill(place + ellipse(0.25 * size * t.gaze - 0.3 * iris, -0.42 * iris, 0.24 * iris, 0.24 * iris), WHITE)
-    canvas.stroke(place + lower, 0.006, darker(t.skin, 0.8))
     lashes = mix(DARK, darker(t.skin, 1.2), 0.35 * (1 - t.makeup))
-    canvas.stroke(place + upper * [1.06, 1.02], 0.013 + 0.008 * t.makeup, lashes)
-    fold = moved(place + upper * [1.12, 1.0], 0, 0.004 * t.lids - 0.016)
-    canvas.stroke(fold, 0.007 + 0.006 * t.lids, darker(t.skin, 0.55 + 0.5 * t.lids))
+    fold = moved(upper * [1.12, 1.0], 0, 0.004 * t.lids - 0.016)
+    canvas.strokes(
+        place + np.stack([lower, upper * [1.06, 1.02], fold]),
+        np.array([0.006, 0.013 + 0.008 * t.makeup, 0.007 + 0.006 * t.lids]),
+        np.stack([darker(t.skin, 0.8), lashes, darker(t.skin, 0.55 + 0.5 * t.lids)]),
+    )
     brow_y = t.eye_y - 1.55 * t.eye_size - 0.008
     tilt = 0.010 - 0.012 * t.lids
     start, middle = (side * 0.17 * t.half_width, brow_y + 0.008), (x - side * 0.01, brow_y - 0.012)

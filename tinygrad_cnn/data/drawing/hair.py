@@ -11,7 +11,7 @@ from .traits import GREY_HAIR, WHITE, Traits
 
 def paint_hair_behind(canvas: Canvas, t: Traits) -> None:
     if t.hair_length > 0.15:
-        right = _lock(t, 1)[18:]
+        right = _lock(t, 1)[12:]
         outline = np.concatenate([[(0, 0.9 * right[0, 1])], right, [(0, right[-1, 1])]])
         canvas.fill(mirrored(outline), mix(t.hair, GREY_HAIR, t.grey) * 0.66)
 
@@ -49,8 +49,9 @@ def paint_hair(canvas: Canvas, t: Traits, generator: np.random.Generator) -> Non
     place += t.curl * 1.3 * np.sin(steps * 9 + where * 40)
     place = np.clip(place, 0, 47.999)
     index, part = place.astype(int), (place % 1)[..., None]
-    roots = inner[index] * (1 - part) + inner[index + 1] * part
-    tips = outer[index] * (1 - part) + outer[index + 1] * part
+    both = np.concatenate([inner, outer], axis=1)
+    ends = both[index] + (both[index + 1] - both[index]) * part
+    roots, tips = ends[..., :2], ends[..., 2:]
     lines = np.swapaxes(roots + (tips - roots) * (0.04 + 0.92 * steps[..., None]), 0, 1)
     lines = lines[np.abs(lines[:, 0] - lines[:, -1]).sum(1) > 0.03]
     paint_threads(canvas, lines, seen, mix(seen, GREY_HAIR, 0.8), t.grey)
@@ -59,7 +60,7 @@ def paint_hair(canvas: Canvas, t: Traits, generator: np.random.Generator) -> Non
             lock = _lock(t, side)
             canvas.fill(lock, base)
             share = generator.random((14, 1, 1))
-            strands = lock[:19:3] * (1 - share) + lock[-19::3][::-1] * share
+            strands = lock[:13:2] * (1 - share) + lock[-13::2][::-1] * share
             strands[..., 0] += 0.008 * t.curl * np.sin(strands[..., 1] * 55 + 20 * share[..., 0])
             paint_threads(canvas, strands, base, mix(base, GREY_HAIR, 0.8), t.grey)
 
@@ -71,11 +72,11 @@ def paint_beard(canvas: Canvas, t: Traits, generator: np.random.Generator) -> No
     inside = turned(t, smooth(mirrored(left)), 0.6)
     colour = mix(t.hair, GREY_HAIR, t.grey)
     canvas.fill(np.concatenate([outside * [1, 1.01], inside]), mix(t.skin * 0.92, colour, t.beard))
-    a = outside[np.linspace(0, len(outside) - 1, 70).astype(int)]
-    b = inside[::-1][np.linspace(0, len(inside) - 1, 70).astype(int)]
-    start, length = generator.random((70, 1)), generator.uniform(0.2, 0.5, (70, 1))
+    place, start, length = generator.random((3, 80, 1))
+    a = outside[(place[:, 0] * len(outside)).astype(int)]
+    b = inside[::-1][(place[:, 0] * len(inside)).astype(int)]
     steps = np.linspace(0, 1, 3)[:, None, None]
-    lines = b + (a - b) * np.minimum(start * 0.7 + steps * length, 1.0)
+    lines = b + (a - b) * np.minimum(0.7 * start + (0.2 + 0.3 * length) * steps, 1.0)
     grey = mix(colour, GREY_HAIR, min(1, 1.5 * t.grey))
     paint_threads(canvas, np.swapaxes(lines, 0, 1), mix(t.skin, colour, t.beard), grey, t.grey)
 

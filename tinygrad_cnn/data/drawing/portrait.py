@@ -62,17 +62,17 @@ def _photograph(canvas: Canvas, t: Traits, head: Floats, size: int, generator: n
     import cv2
 
     picture = cv2.resize(canvas.image, (size, size), interpolation=cv2.INTER_AREA).astype(np.float32)
-    skin = Canvas(np.zeros((size, size, 3), np.uint8), t.origin, t.tilt, t.zoom)
-    skin.fill(head, np.array([255.0, 0, 0]))
+    skin = Canvas(np.zeros((size, size), np.uint8), t.origin, t.tilt, t.zoom)
+    skin.fill(head, np.array([255.0]))
     across = np.linspace(-1, 1, size, dtype=np.float32)
     light = 1 + np.float32(t.light[0]) * across + np.float32(t.light[1]) * across[:, None]
     x, y, u, v = generator.integers(256, size=4)
     rough, grain = _noise(size + 256)
-    light *= 1 + np.float32(t.roughness / 255) * skin.image[..., 0] * rough[y : y + size, x : x + size]
-    picture *= light[..., None]
-    picture *= (t.tint * np.clip(t.brightness / picture.mean(), 0.75, 1.4)).astype(np.float32)
-    picture += np.float32(t.grain) * grain[v : v + size, u : u + size, None]
-    return np.clip(picture, 0, 255).astype(np.uint8)
+    light *= 1 + np.float32(t.roughness / 255) * skin.image * rough[y : y + size, x : x + size]
+    picture *= cv2.merge([light * tint for tint in t.tint.astype(np.float32)])
+    picture *= np.float32(np.clip(t.brightness / picture.mean(), 0.75, 1.4))
+    picture += cv2.merge([np.float32(t.grain) * grain[v : v + size, u : u + size]] * 3)
+    return np.clip(picture, 0, 255, out=picture).astype(np.uint8)
 
 
 @cache
