@@ -24,7 +24,7 @@ def tensor(data: ArrayLike | Tensor, requires_grad: bool = False, dtype: DTypeLi
 def from_numpy(array: np.ndarray) -> Tensor:
     """A Tensor that shares the array's memory: a write to one is seen in the other.
 
-    Raises TypeError for what is not an array of floats, integers or bools.
+    Raises TypeError for what is not an array of floats, integers or bools in this machine's byte order.
 
     >>> import numpy as np
     >>> import tinygrad_cnn as tg
@@ -37,6 +37,8 @@ def from_numpy(array: np.ndarray) -> Tensor:
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub":
         kind = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
         raise TypeError(f"from_numpy: expected an array of floats, integers or bools, got {kind}")
+    if not array.dtype.isnative:
+        raise TypeError("from_numpy: the array has another byte order than this machine; use Tensor(array), a copy")
     return Tensor._make(array, None)
 
 

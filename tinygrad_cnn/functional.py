@@ -135,7 +135,7 @@ def dropout(
 def dropout2d(
     x: Tensor, p: float = 0.5, training: bool = True, *, generator: np.random.Generator | None = None
 ) -> Tensor:
-    """Dropout of whole channels. x: (N, C, ...), also with three axes, as in Torch. Tompson et al. 2015, section 3.2."""
+    """Dropout of whole channels. x: (N, C, ...), with three axes too. Tompson et al. 2015, section 3.2."""
     _check_probability(p, "dropout2d")
     if x.ndim < 2:
         raise ValueError(f"dropout2d: x should be (N, C, ...), got shape {x.shape}")

@@ -24,17 +24,26 @@ def gradcheck(
 
     Works in float64 on copies. The result, a Tensor or a sequence of them, is weighted with random numbers
     and summed; each derivative of that sum must lie within `atol + rtol * |difference|` of its central
-    difference over `2 * eps`. Rounding averages out, so a whole gradient must agree ten times closer, relative
-    to its length: a rule that is wrong by a factor of 1.001 does not pass. For `order` > 1 the gradient, as a
-    function of the inputs, is checked in turn. Raises AssertionError that names the worst entry, and ValueError
-    if no input requires grad.
+    difference over `2 * eps`. Over a whole input, in the Euclidean norm, they must agree ten times closer, for
+    rounding averages out: a rule that is wrong by a factor of 1.001 does not pass. For `order` > 1 the gradient,
+    as a function of the inputs and the weights, is checked in turn. Raises AssertionError that names the worst
+    entry, and ValueError if no input requires grad.
 
     >>> import tinygrad_cnn as tg
     >>> tg.gradcheck(lambda x: (x**3).sum(), tg.Tensor([1.0, 2.0], requires_grad=True), order=2)
     True
     """
+    if not isinstance(order, int) or order < 1:
+        raise ValueError(f"gradcheck: order must be an int of at least 1, got {order!r}")
     sequence = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
-    copies = [_float64(x) for x in sequence]
+    _check(fn, [_float64(x) for x in sequence], 1, order, eps, atol, rtol)
+    return True
+
+
+def _check(
+    fn: Callable[..., Any], copies: list[Any], derivative: int, order: int, eps: float, atol: float, rtol: float
+) -> None:
+    """Check one derivative of `fn`, and from there those up to `order`."""
     checked = [i for i, x in enumerate(copies) if isinstance(x, Tensor) and x.requires_grad]
     if not checked:
         raise ValueError("gradcheck: no input requires grad; make one with Tensor(..., requires_grad=True)")
@@ -47,7 +56,7 @@ def gradcheck(
             return float(sum((y.data * w).sum() for y, w in zip(results, weights, strict=True)))
 
     variables = [copies[i] for i in checked]
-    analytic = _gradient(fn, copies, variables, [Tensor(w) for w in weights], create_graph=order > 1)
+    analytic = _gradient(fn, copies, variables, [Tensor(w) for w in weights], create_graph=derivative < order)
     for i, x, a in zip(checked, variables, analytic, strict=True):
         numeric = np.empty(x.shape)
         for place in np.ndindex(x.shape):
@@ -59,8 +68,9 @@ def gradcheck(
                 ends.append(weighted())
             x.data[place] = before
             numeric[place] = (ends[0] - ends[1]) / (2 * eps)
-        _compare(np.zeros(x.shape) if a is None else a.data, numeric, i, order, atol, rtol)
-    if order > 1:
+        what = f"derivative {derivative}, input {i}"
+        _compare(np.zeros(x.shape) if a is None else a.data, numeric, what, atol, rtol)
+    if derivative < order:
 
         @enable_grad()
         def gradient(*arguments: Any) -> list[Tensor]:
@@ -70,8 +80,7 @@ def gradcheck(
             return [x * 0.0 if g is None else g for x, g in zip(points, found, strict=True)]
 
         seeds = [Tensor(w, requires_grad=True) for w in weights]
-        return gradcheck(gradient, [*copies, *seeds], order - 1, eps, atol, rtol)
-    return True
+        _check(gradient, [*copies, *seeds], derivative + 1, order, eps, atol, rtol)
 
 
 def _float64(x: Any) -> Any:
@@ -95,15 +104,14 @@ def _gradient(
     return grad(outputs, variables, kept_seeds, create_graph=create_graph, allow_unused=True)
 
 
-def _compare(analytic: np.ndarray, numeric: np.ndarray, number: int, order: int, atol: float, rtol: float) -> None:
-    error = np.abs(analytic - numeric)
+def _compare(analytic: np.ndarray, numeric: np.ndarray, what: str, atol: float, rtol: float) -> None:
+    error, size = np.abs(analytic - numeric), np.linalg.norm(numeric.ravel())
     excess = np.where(np.isfinite(error), error - (atol + rtol * np.abs(numeric)), np.inf)
-    whole = np.linalg.norm(error.ravel()) - (atol * np.sqrt(error.size) + rtol / 10 * np.linalg.norm(numeric.ravel()))
-    if error.size and (excess.max() > 0 or whole > 0):
-        worst = np.unravel_index(np.argmax(excess), excess.shape)
-        place = tuple(int(i) for i in worst)
+    closer = (atol * np.sqrt(error.size) + rtol * size) / 10
+    if error.size and (excess.max() > 0 or np.linalg.norm(error.ravel()) > closer):
+        place = tuple(int(i) for i in np.unravel_index(np.argmax(excess), excess.shape))
         raise AssertionError(
-            f"gradcheck: the gradient of input {number} differs most at {place}: the rules give "
-            f"{analytic[place]:.9g}, finite differences {numeric[place]:.9g} (derivative of order {order} counted "
-            f"from the last; {int((excess > 0).sum())} of {error.size} entries outside atol={atol:g}, rtol={rtol:g})"
+            f"gradcheck: {what}: the rules give {analytic[place]:.9g} at {place}, where they differ most, and finite "
+            f"differences {numeric[place]:.9g}; {int((excess > 0).sum())} of {error.size} entries lie outside "
+            f"atol={atol:g}, rtol={rtol:g}, and all together are off by {np.linalg.norm(error.ravel()) / size:.1e}"
         )

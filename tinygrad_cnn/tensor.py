@@ -31,7 +31,7 @@ class Tensor(InPlace, Protocols):
     Tensor([2., 4., 6.])
     """
 
-    __slots__ = ("__dict__", "__weakref__", "_data", "_source", "_requires_grad", "grad")
+    __slots__ = ("__dict__", "__weakref__", "_data", "_requires_grad", "_source", "grad")
 
     _data: np.ndarray
     _source: Edge | None  # where its gradient goes on to: the Node that made it, or the leaf that it stands for
@@ -93,7 +93,7 @@ class Tensor(InPlace, Protocols):
         self._requires_grad = requires_grad
         return self
 
-    requires_grad = property(lambda self: self._requires_grad, requires_grad_)
+    requires_grad = property(lambda self: self._requires_grad, requires_grad_)  # type: ignore[arg-type]
 
     def numel(self) -> int:
         """How many elements."""

@@ -36,7 +36,8 @@ def empty(shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
     with _lock:
         block = _take(size)
         size = block.size
-        lease = (ctypes.c_byte * size).from_buffer(block)  # the base of all arrays that look into the block
+        # The base of all arrays that look into the block; NumPy would look through a memoryview.
+        lease: Any = (ctypes.c_byte * size).from_buffer(block)  # type: ignore[arg-type]
         _lent[id(lease)] = weakref.ref(lease, _returning(id(lease))), block
     return np.ndarray(shape, dtype, buffer=lease)
 
