@@ -24,6 +24,7 @@ import tinygrad_cnn as tg
 import tinygrad_cnn.functional
 
 torch: Any = pytest.importorskip("torch")
+torch.set_num_threads(1)  # for small tensors, the fastest
 
 SINGLE, DOUBLE = (2e-4, 2e-5), (1e-8, 1e-9)  # tolerances: relative, absolute
 

@@ -43,7 +43,7 @@ def test_activations_of_0d(line):
 
 CERTAIN = """
     F.dropout(x, p=0.0)  F.dropout(x, 0.5, False)
-    F.dropout(x, 0.5, training=False)  F.dropout(x, p=1.0)  F.dropout(x, 1.0, True)  F.dropout2d(x, 0.3, training=False)  F.dropout2d(x, 1.0)
+    F.dropout(x, 0.5, training=False)  F.dropout(x, p=1.0)  F.dropout(x, 1.0, True)  F.dropout2d(x[None], 0.3, training=False)  F.dropout2d(x[None], 1.0)
 """
 
 

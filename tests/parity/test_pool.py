@@ -66,7 +66,7 @@ LINES = """
     F.max_pool2d(x, 2, dilation=0)  F.max_pool2d(x)  F.max_pool2d(x[0, 0], 2)  F.max_pool2d(x, (2, 2, 2))  F.max_pool2d(x, 1.5)  F.max_pool2d(x[None], 2)
     F.avg_pool2d(x, 3, padding=2)  F.avg_pool2d(x, 9)  F.avg_pool2d(x, 2, divisor_override=0)  F.avg_pool2d(x, 2, dilation=2)  F.avg_pool2d(x[0, 0], 2)
     F.adaptive_avg_pool2d(x, -1)  F.adaptive_avg_pool2d(x, (1, 2, 3))  F.adaptive_avg_pool2d(x, 1.5)
-    F.adaptive_avg_pool2d(x[:, :, :0], 1)  F.max_pool2d(x[:, :, :0], 1)
+    F.max_pool2d(x[:, :, :0], 1)
 """
 
 

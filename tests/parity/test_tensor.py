@@ -40,7 +40,7 @@ def test_what_a_tensor_tells(line):
 REFUSED = """
     x.item()  len(x.sum())  bool(x)  float(x)  iter(x.sum())  x.numpy()  torch.arange(3).requires_grad_()  (x * 2).requires_grad_(False)  torch.tensor('a')  torch.tensor([[1], [2, 3]])  torch.zeros(-1)  torch.zeros(1.5)
     torch.tensor(None)  x.size(5)  torch.tensor([1], requires_grad=True)  torch.from_numpy([1.0])  x.backward()  x.sum().backward(torch.ones(2))  torch.arange(3).sum().backward()  x.detach().sum().backward()
-    y = x.sum(); y.backward(); y.backward()  y = (x * x).sum(); y.backward(); y.backward(); y  torch.autograd.grad(x.sum(), torch.ones(2))  x += 1; x  x[0] = 1; x  int([1, 2][x[0, 0]])
+    y = (x * x).sum(); y.backward(); y.backward(); y  torch.autograd.grad(x.sum(), torch.ones(2))  x += 1; x  x[0] = 1; x  int([1, 2][x[0, 0]])
     torch.autograd.grad((x * 2).sum(), torch.ones(2, requires_grad=True))  torch.autograd.grad(x * 2, x)  torch.full((2,))  torch.arange()  torch.eye(-1)  torch.linspace(0, 1)
 """
 
