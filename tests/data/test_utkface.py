@@ -1,5 +1,7 @@
+import errno
 import os
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -103,6 +105,7 @@ def test_files_of_any_kind_are_skipped_with_a_reason(root):
     (root / "35_0_0_1.jpg").mkdir()
     (root / "36_0_0_1.jpg").symlink_to(root / "nowhere")
     os.mkfifo(root / "37_0_0_1.jpg")
+    (root / "38_0_0_1.jpg").symlink_to("38_0_0_1.jpg")
     write(root / "200_0_0_1.jpg", photo())
     write(root / "portrait.jpg", photo())
     (root / "README.txt").write_text("not an image, not listed")
@@ -114,8 +117,9 @@ def test_files_of_any_kind_are_skipped_with_a_reason(root):
             "33_0_0_1.jpg": "neither a JPEG nor a PNG file",
             "34_0_0_1.jpg": "empty file",
             "35_0_0_1.jpg": "not a regular file",
-            "36_0_0_1.jpg": "not a regular file",
+            "36_0_0_1.jpg": "No such file or directory",
             "37_0_0_1.jpg": "not a regular file",
+            "38_0_0_1.jpg": os.strerror(errno.ELOOP),
             "200_0_0_1.jpg": "no age from 0 to 130 at the start of its name",
             "portrait.jpg": "no age from 0 to 130 at the start of its name",
         }
@@ -133,6 +137,21 @@ def test_the_archive_with_the_same_faces_in_three_folders_counts_each_name_once(
     assert [file.name for file in faces.files] == sorted([*NAMES, "7_0_0_1.jpg"])
     assert {file.parent for file in faces.files if file.name in NAMES} == {root}
     assert faces.skipped == []
+
+
+def test_a_folder_that_cannot_be_read_is_skipped(root, monkeypatch):
+    (root / "locked").mkdir()
+    scandir = os.scandir
+
+    def guarded(folder):
+        if Path(folder).name == "locked":
+            raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    faces = UTKFace(root, 32)
+    assert len(faces) == 5
+    assert faces.skipped == [(root / "locked", "Permission denied")]
 
 
 def test_limit_takes_that_many_evenly_spread(root):
@@ -201,7 +220,9 @@ class TestDownload:
             raise requests.ConnectionError("no route")
 
         monkeypatch.setattr(requests, "head", refuse)
-        with pytest.raises(KaggleUnreachable, match="Kaggle can't be reached: no route") as caught:
+        with pytest.raises(
+            KaggleUnreachable, match=r"Kaggle can't be reached: no connection to www\.kaggle\.com"
+        ) as caught:
             UTKFace.download()
         assert isinstance(caught.value, ConnectionError)
 

@@ -28,7 +28,7 @@ from .decode import UnreadableImage, read_image
 
 FORMAT = "rgb, largest centred square, 1"  # a part of the key: change it with what read_image gives
 BLOCK_BYTES = 2**22  # images are written by the block
-RESIDENT_BYTES = 2**29  # of the mapped file, how much may count as this process's memory
+RESIDENT_BYTES = 2**27  # read from the mapped file before its pages are let go (the system maps more than is read)
 
 
 class SourceFile(NamedTuple):

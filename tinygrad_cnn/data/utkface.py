@@ -128,7 +128,7 @@ class UTKFace(Dataset):
         try:
             return Path(kagglehub.dataset_download(KAGGLE_HANDLE))
         except requests.RequestException as error:
-            raise KaggleUnreachable(f"Kaggle can't be reached: {error}") from error
+            raise KaggleUnreachable(f"Kaggle did not give the dataset: {error}") from error
 
     def _find(self) -> list[tuple[SourceFile, Label]]:
         """The labelled picture files below the root, each name once, in the order of their names."""
@@ -212,7 +212,7 @@ def _check_connection() -> None:
             requests.head("https://www.kaggle.com", timeout=KAGGLE_SECONDS)
             problem.clear()
         except requests.RequestException as error:
-            problem[:] = [str(error)]
+            problem[:] = [f"no connection to www.kaggle.com ({type(error).__name__})"]
 
     thread = threading.Thread(target=ask, daemon=True)  # looking up the name has no time limit of its own
     thread.start()
