@@ -68,11 +68,10 @@ class Node:
         return cotangent
 
     def free(self) -> None:
-        """Drop what is kept, but for options that are no arrays; where there are no arrays at all, nothing."""
+        """Drop the arrays among what is kept; options and shapes stay, and where there are no arrays, all does."""
         if any(map(_holds_array, self.kept.values())):
             self.freed, self.guard = True, None
-            options = [name for name in self.primitive.options if name in self.kept]
-            self.kept = {name: self.kept[name] for name in options if not _holds_array(self.kept[name])}
+            self.kept = {name: value for name, value in self.kept.items() if not _holds_array(value)}
 
     def __repr__(self) -> str:
         return f"<Node {self.primitive.name} {self.shape}>"
@@ -110,7 +109,7 @@ class Primitive:
     def __init__(self, forward: Callable[..., Any], rules: dict[str, Rule], residual: bool) -> None:
         code = forward.__code__
         names, positional = code.co_varnames, code.co_argcount
-        self.options = options = names[positional : positional + code.co_kwonlyargcount]
+        options = names[positional : positional + code.co_kwonlyargcount]
         takes_many = code.co_flags & 0x04  # *inputs
         self.forward, self.residual = forward, residual
         self.quiet_forward = np.errstate(all="ignore")(forward)  # 1 / 0 is inf without a warning, as in Torch

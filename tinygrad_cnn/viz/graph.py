@@ -127,7 +127,7 @@ def _constant(node: Node, index: int) -> Tensor | None:
     """Input `index`, which needs no gradient, if the node kept it and it is more than a number."""
     primitive = node.primitive
     name = primitive.variadic or primitive.inputs[index]
-    value = (node.kept or {}).get(name) if name in primitive.rules else None
+    value = node.kept.get(name) if name in primitive.rules else None
     if primitive.variadic and value is not None:
         value = value[index]
     return value if isinstance(value, Tensor) and value.ndim else None
@@ -139,7 +139,7 @@ def _is_real(x: Any) -> bool:
 
 def _options(node: Node) -> str:
     """The options that the node's rules kept, such as `3x3 s1 p1` or `dim 0, 1`; '' where there are none."""
-    primitive, kept = node.primitive, node.kept or {}
+    primitive, kept = node.primitive, node.kept
     texts = []
     for name, value in sorted(kept.items()):
         if name in (*primitive.inputs, "out", "residual") or name.endswith("_shape"):
