@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinygrad_cnn.data import cache, cache_folder, read_image
+from tinygrad_cnn.data import UnreadableImage, cache, cache_folder, read_image
 from tinygrad_cnn.data.cache import SourceFile, cached_images
 
 from .pictures import photo, write
@@ -99,6 +99,22 @@ def test_unreadable_files_are_black_rows_with_a_reason(files, folder):
         assert images.unreadable == {5: "neither a JPEG nor a PNG file"}
         assert images.images[5].max() == 0
         assert images.images[6].max() > 0
+
+
+def test_a_file_that_can_be_read_again_is_taken_in(files, folder, monkeypatch):
+    with monkeypatch.context() as locked:
+        original = cache.read_image
+
+        def refuse(path, size):
+            if path == files[5].path:
+                raise UnreadableImage("Permission denied")
+            return original(path, size)
+
+        locked.setattr(cache, "read_image", refuse)
+        assert cached_images(files, 40, folder).unreadable == {5: "Permission denied"}
+    images = cached_images(files, 40, folder)
+    assert images.unreadable == {}
+    np.testing.assert_array_equal(images.images[5], read_image(files[5].path, 40))
 
 
 def test_the_checksum_tells_contents_apart(files, folder):

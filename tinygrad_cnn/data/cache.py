@@ -91,7 +91,9 @@ def cached_images(
     path = folder / f"{_key(files, size)}.json"
     shape = (len(files), size, size, 3)
     try:
-        return _open(path, shape)
+        cached = _open(path, shape)
+        if not any(_readable(files[row], size) for row in cached.unreadable):  # a file may have been locked then
+            return cached
     except (OSError, ValueError, KeyError, TypeError):  # not there, or not whole
         pass
     try:
@@ -174,6 +176,14 @@ def _decode(files: Sequence[SourceFile], size: int) -> tuple[npt.NDArray[np.uint
         except UnreadableImage as error:
             failures[i] = str(error)
     return images, failures
+
+
+def _readable(file: SourceFile, size: int) -> bool:
+    try:
+        read_image(file.path, size)
+    except UnreadableImage:
+        return False
+    return True
 
 
 def _write_at(descriptor: int, images: npt.NDArray[np.uint8], offset: int) -> None:
