@@ -124,6 +124,7 @@ def test_axes_of_arrays_stay_in_place_beside_ints():
     agree("x[i, :, 1]", x=normal(3, 4, 5), i=np.array([0, 2]))
     agree("x[i, :, j]", x=normal(3, 4, 5), i=np.array([0, 2]), j=np.array([1, 4]))
     agree("x[i, :, 1, j]", x=normal(3, 4, 5, 6), i=np.array([0, 2]), j=np.array([1, 4]))
+    agree("x[:, i, ..., j]", x=normal(3, 4, 5), i=np.array([0, 2]), j=np.array([1, 4]))
     agree("y = x * 1; y[1, :, i] = v; y", x=normal(3, 4, 5), v=normal(4, 2), i=np.array([0, 2]))
 
 

@@ -34,27 +34,33 @@ def _plain(part: Any) -> Any:
     return int(part) if isinstance(part, np.ndarray) and not part.ndim and part.dtype.kind != "b" else part
 
 
-def _steps(index: Any) -> tuple[Index, ...]:
+def _axes_of(part: Any) -> int:
+    """How many of the tensor's axes one part of an index speaks of."""
+    if part is None or part is Ellipsis or isinstance(part, bool):
+        return 0
+    return part.ndim if isinstance(part, np.ndarray) and part.dtype.kind == "b" else 1
+
+
+def _steps(index: Any, ndim: int) -> tuple[Index, ...]:
     """The indices to take one after the other: where ints stand beside arrays, the ints alone come first.
 
-    So it is in Torch. NumPy broadcasts the ints with the arrays, and puts the arrays' axes in front where a slice
-    stands between them.
+    So it is in Torch. NumPy broadcasts the ints with the arrays, and puts the arrays' axes in front where a slice,
+    or an Ellipsis that stands for no axis, is between them.
     """
     if isinstance(index, list) and not all(isinstance(i, (bool, int, np.generic)) for i in index):
         raise TypeError("an index that is a nested list is not offered; give a tuple of lists, or an array")
     if not isinstance(index, tuple):
         return (_plain(index),)
     parts = tuple(_plain(part) for part in index)
-    if not any(isinstance(part, np.ndarray) for part in parts) or not any(map(_is_int, parts)):
+    if not any(isinstance(part, np.ndarray) for part in parts):
+        return (parts,)
+    if sum(map(_axes_of, parts)) == ndim:
+        parts = tuple(part for part in parts if part is not Ellipsis)
+    if not any(map(_is_int, parts)):
         return (parts,)
     ints: list[Any] = []
     for part in parts:
-        if _is_int(part) or part is Ellipsis:
-            ints.append(part)
-        elif isinstance(part, np.ndarray) and part.dtype.kind == "b":
-            ints += [slice(None)] * part.ndim
-        elif part is not None:
-            ints.append(slice(None))
+        ints += [part] if _is_int(part) or part is Ellipsis else [slice(None)] * _axes_of(part)
     return tuple(ints), tuple(part for part in parts if not _is_int(part))
 
 
@@ -105,7 +111,7 @@ def getitem(x: Tensor, index: Any) -> Tensor:
     """x[index], with ints, slices, None, Ellipsis, integer and boolean arrays."""
     out = x
     try:
-        for step in _steps(index):
+        for step in _steps(index, x.ndim):
             out = take(out, index=step)
     except IndexError as error:
         raise IndexError(f"x[index]: {error} (x: {x.shape})") from None
@@ -116,7 +122,7 @@ def setitem(x: Tensor, index: Any, value: Any) -> Tensor:
     """A copy of x with `value` (broadcast) at the index; where that names an element twice, the last value."""
     value = value if np.isscalar(value) else as_tensor(value, "x[index] = value")
     try:
-        first, *rest = _steps(index)
+        first, *rest = _steps(index, x.ndim)
         if rest:
             value = overwrite(take(x, index=first), value, index=rest[0])
         return overwrite(x, value, index=first)
