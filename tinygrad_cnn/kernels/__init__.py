@@ -5,7 +5,7 @@ Nothing here knows of Tensor or of gradients; a second device would be a second 
 
 from .conv import Geometry, conv2d, conv2d_input, conv2d_weight
 from .elementwise import erf, relu, where_positive
-from .matmul import matmul
+from .matmul import einsum, matmul
 from .pool import Windows, average_windows, max_windows, spread_average, spread_windows, take_windows
 from .threads import get_num_threads, parallel_for, set_num_threads
 
@@ -16,6 +16,7 @@ __all__ = [
     "conv2d",
     "conv2d_input",
     "conv2d_weight",
+    "einsum",
     "erf",
     "get_num_threads",
     "matmul",

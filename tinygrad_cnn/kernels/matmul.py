@@ -41,3 +41,9 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
     parallel_for(band, -(-max(rows, columns) // size))
     return out
+
+
+def einsum(equation: str, *operands: np.ndarray) -> np.ndarray:
+    """np.einsum, by products of matrices where the equation allows it."""
+    hold_blas_to_one_thread()
+    return np.einsum(equation, *operands, optimize=len(operands) > 1)

@@ -111,7 +111,7 @@ def _operand_cotangent(
     )
 )
 def contract(*operands: np.ndarray, equation: str) -> np.ndarray:
-    return np.einsum(equation, *operands, optimize=len(operands) > 1)
+    return kernels.einsum(equation, *operands)
 
 
 def einsum(equation: str, *operands: Any) -> Tensor:
