@@ -69,18 +69,18 @@ class Node:
 
     def free(self) -> None:
         """Drop the arrays among what is kept; options and shapes stay, and where there are no arrays, all does."""
-        if any(map(_holds_array, self.kept.values())):
+        if any(map(_arrays_in, self.kept.values())):
             self.freed, self.guard = True, None
-            self.kept = {name: value for name, value in self.kept.items() if not _holds_array(value)}
+            self.kept = {name: value for name, value in self.kept.items() if not _arrays_in(value)}
 
     def __repr__(self) -> str:
         return f"<Node {self.primitive.name} {self.shape}>"
 
 
-def _holds_array(value: Any) -> bool:
+def _arrays_in(value: Any) -> list[np.ndarray]:
     if isinstance(value, (tuple, list)):
-        return any(map(_holds_array, value))
-    return isinstance(value, (Tensor, np.ndarray))
+        return [array for item in value for array in _arrays_in(item)]
+    return [value._data] if isinstance(value, Tensor) else [value] if isinstance(value, np.ndarray) else []
 
 
 def _kept(x: Any, arrays: list[np.ndarray]) -> Any:
@@ -111,7 +111,7 @@ class Primitive:
         names, positional = code.co_varnames, code.co_argcount
         options = names[positional : positional + code.co_kwonlyargcount]
         takes_many = code.co_flags & 0x04  # *inputs
-        self.forward, self.residual = forward, residual
+        self.forward, self.residual, self.defaults = forward, residual, forward.__kwdefaults__ or {}
         self.quiet_forward = np.errstate(all="ignore")(forward)  # 1 / 0 is inf without a warning, as in Torch
         self.name = self.__name__ = forward.__name__
         self.__doc__, self.__module__ = forward.__doc__, forward.__module__
@@ -188,7 +188,7 @@ class Primitive:
     def _record(
         self, inputs: tuple[Any, ...], edges: list[Edge | None], options: dict[str, Any], out: np.ndarray, residual: Any
     ) -> Node | None:
-        if not self.variadic and len(edges) > len(self.rules):
+        if not self.variadic and len(self.inputs) > len(self.rules):
             edges = [edge if name in self.rules else None for name, edge in zip(self.inputs, edges, strict=False)]
             if not any(edge is not None for edge in edges):
                 return None
@@ -208,7 +208,8 @@ class Primitive:
             elif kind == "shape":
                 kept = np.shape(inputs[position]) if not self.variadic else tuple(map(np.shape, inputs))
             elif kind == "option":
-                kept = options[name]
+                kept = options[name] if name in options else self.defaults[name]
+                arrays += _arrays_in(kept)  # such as an index
             elif kind == "out":
                 kept = out  # not as a Tensor, which would point back to this node
                 arrays.append(out)
