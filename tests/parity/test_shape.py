@@ -187,7 +187,7 @@ def test_gathering_that_both_refuse(line):
         "F.pad(x, pad=(1, 1, 1, 1, 1, 1), mode='constant', value=0.5)", "F.pad(x, (0, 0))", "F.pad(x, ())", "F.pad(x, (1, 0), value=-inf)", "F.pad(x, (2, 2, 1, 1, 0, 1))",
         "F.pad(x, (1, 2), mode='reflect')", "F.pad(x, (2, 0, 1, 2), mode='reflect')", "F.pad(x, (3, 3), 'replicate')", "F.pad(x, (5, 1, 0, 4), mode='replicate')",
         "F.pad(x, (1, 2), mode='circular')", "F.pad(x, (4, 4, 3, 2), mode='circular')", "F.pad(x, (2, 1, 0, 0), mode='circular')", "F.pad(x, (1, -1), mode='circular')",
-        "F.pad(x, (-1, 1), mode='reflect')", "F.pad(x, (-1, -1), mode='replicate')", "F.pad(x.transpose(1, 2), (1, 1), mode='reflect')",
+        "F.pad(x, (-1, 1), mode='reflect')", "F.pad(x, (-1, -1), mode='replicate')", "F.pad(x, (3, -1), mode='reflect')", "F.pad(x[..., :1], (4, -1), mode='replicate')", "F.pad(x.transpose(1, 2), (1, 1), mode='reflect')",
     ],
 )  # fmt: skip
 def test_padding(line):

@@ -263,18 +263,27 @@ def pad(x: Tensor, pad: Sequence[int], mode: str = "constant", value: float | No
     widths = ((0, 0),) * (x.ndim - len(pairs)) + tuple(reversed(pairs))
     if any(n + min(b, 0) + min(a, 0) < 0 for n, (b, a) in zip(x.shape, widths, strict=True)):
         raise ValueError(f"pad: {given} crops more than shape {x.shape} has")
-    crop = tuple(slice(max(-b, 0), n - max(-a, 0)) for n, (b, a) in zip(x.shape, widths, strict=True))
-    widths = tuple((max(b, 0), max(a, 0)) for b, a in widths)
-    if min(given, default=0) < 0:
-        x = x[crop]
     if mode == "constant":
+        crop = tuple(slice(max(-b, 0), n - max(-a, 0)) for n, (b, a) in zip(x.shape, widths, strict=True))
+        x = x[crop] if min(given, default=0) < 0 else x
+        widths = tuple((max(b, 0), max(a, 0)) for b, a in widths)
         return pad_constant(x, widths=widths, value=value or 0) if any(map(any, widths)) else x
     for dim, (before, after) in enumerate(widths):
-        if not (before or after):
-            continue
-        widest = x.shape[dim] - 1 if mode == "reflect" else x.shape[dim] if mode == "circular" else np.inf
-        if max(before, after) > widest or not x.shape[dim]:
-            raise ValueError(f"pad: mode {mode!r} can pad axis {dim} of {x.shape} by at most {widest}, got {given}")
-        source = np.pad(np.arange(x.shape[dim]), (before, after), mode=NUMPY_MODE[mode])  # type: ignore[call-overload]
-        x = x[(slice(None),) * dim + (source,)]
+        if before or after:
+            x = x[(slice(None),) * dim + (_source(x.shape[dim], before, after, mode),)]
     return x
+
+
+def _source(length: int, before: int, after: int, mode: str) -> np.ndarray:
+    """Where the elements of an axis padded by `mode` come from. A wrap sees the axis as cropped, as in Torch."""
+    places = np.arange(length)
+    kept = slice(max(-before, 0), -max(-after, 0) or None)
+    if mode == "circular":
+        places = places[kept]
+    widest = {"reflect": length - 1, "circular": len(places)}.get(mode, np.inf)
+    if max(before, after) > widest or not len(places):
+        raise ValueError(
+            f"pad: mode {mode!r} can pad an axis of length {length} by at most {widest}, got {(before, after)}"
+        )
+    places = np.pad(places, (max(before, 0), max(after, 0)), mode=NUMPY_MODE[mode])  # type: ignore[call-overload]
+    return places if mode == "circular" else places[kept]
