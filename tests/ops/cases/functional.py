@@ -47,7 +47,12 @@ LOSSES: list[Case] = [
         for r in REDUCTIONS
     ),
     case("smooth_l1_loss", lambda x, t: F.smooth_l1_loss(x, t, beta=0.7), normal(2, 3), normal(2, 3)),
-    case("smooth_l1_loss, beta 0", lambda x, t: F.smooth_l1_loss(x, t, reduction="sum", beta=0.0), normal(2, 3), normal(2, 3)),
+    case(
+        "smooth_l1_loss, beta 0",
+        lambda x, t: F.smooth_l1_loss(x, t, reduction="sum", beta=0.0),
+        normal(2, 3),
+        normal(2, 3),
+    ),
     case("huber_loss", lambda x, t: F.huber_loss(x, t, delta=0.7), normal(2, 3), normal(2, 3)),
     *(
         case(f"nll_loss, {r}", lambda x, t, r=r: F.nll_loss(x, t, reduction=r), normal(2, 3), CLASSES)
