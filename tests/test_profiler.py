@@ -13,7 +13,9 @@ import pytest
 
 import tinygrad_cnn as tg
 import tinygrad_cnn.functional as F
+from tinygrad_cnn import modes
 from tinygrad_cnn.autograd import primitive
+from tinygrad_cnn.modes import Event
 from tinygrad_cnn.profiler import Cost, profile
 
 SLEEP = 0.01  # seconds
@@ -47,9 +49,27 @@ def test_what_a_rule_runs_is_the_backward_part_of_its_own_primitive():
         slow(slow(x)).sum().backward()
     cost = costs_by_name(p)["slow"]
     assert cost.calls == 2
-    assert 2 * SLEEP <= cost.forward_seconds < 4 * SLEEP
-    assert 2 * SLEEP <= cost.backward_seconds < 4 * SLEEP
-    assert cost.seconds == cost.forward_seconds + cost.backward_seconds
+    assert cost.forward_seconds >= 2 * SLEEP
+    assert cost.backward_seconds >= 2 * SLEEP
+
+
+def test_times_are_added_up_by_primitive_and_direction():
+    x = tg.ones(1, requires_grad=True)
+    y = tg.exp(x)
+    with profile() as p:
+        for run, seconds, rule_of in (
+            (tg.ops.exp, 1.0, None),
+            (tg.ops.exp, 2.0, None),
+            (tg.ops.mul, 4.0, y._source),  # in the rule of exp
+            (tg.ops.mul, 8.0, None),
+        ):
+            modes.observers[-1](Event(run, (x,), {}, y, seconds, rule_of))
+    assert {name: cost[1:4] for name, cost in costs_by_name(p).items()} == {"exp": (2, 3.0, 4.0), "mul": (1, 8.0, 0)}
+    assert [cost.name for cost in p.costs] == ["mul", "exp"]
+    assert p.costs[1].seconds == 7.0
+    assert p.total_seconds == 15.0
+    assert "53.3 %" in p.table()
+    assert "46.7 %" in p.table()
 
 
 def test_a_convolutions_gradients_are_charged_to_the_convolution():
@@ -82,16 +102,6 @@ def test_a_view_moves_nothing():
     assert costs_by_name(p)["reshape_to"].bytes == 0
 
 
-def test_the_most_expensive_comes_first():
-    with profile() as p:
-        tg.ones(2) * 2.0
-        slow(tg.ones(2))
-        tg.ones(2) + 2.0
-    seconds = [cost.seconds for cost in p.costs]
-    assert p.costs[0].name == "slow"
-    assert seconds == sorted(seconds, reverse=True)
-
-
 def test_primitives_of_one_name_are_told_apart():
     @primitive()
     def exp(x):
@@ -108,7 +118,7 @@ def test_total_is_the_time_in_primitives_and_wall_that_of_the_block():
         slow(tg.ones(2))
         time.sleep(3 * SLEEP)
     wall = p.wall_seconds
-    assert SLEEP <= p.total_seconds < 2 * SLEEP
+    assert p.total_seconds >= SLEEP
     assert p.total_seconds + 3 * SLEEP <= wall
     time.sleep(SLEEP)
     assert p.wall_seconds == wall  # the clock stands

@@ -6,6 +6,7 @@ what is compared is the ratio of two costs of the same round.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -45,7 +46,7 @@ class Process:
 
     def __init__(self, contender: Contender, threads: int, patience: float = PATIENCE) -> None:
         self.patience = patience
-        self.errors = tempfile.TemporaryFile("w+")
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed in close()
         self.process = subprocess.Popen(
             contender.command,
             cwd=ROOT,
@@ -55,6 +56,9 @@ class Process:
             stderr=self.errors,
             bufsize=0,
         )
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.questions, self.answers = self.process.stdin, self.process.stdout
         try:
             self.read()
         except BaseException:
@@ -63,18 +67,15 @@ class Process:
 
     def ask(self, **question: Any) -> dict[str, Any]:
         """The answer to one question. Raises ContenderFailed."""
-        assert self.process.stdin is not None
-        try:
-            self.process.stdin.write(json.dumps(question).encode() + b"\n")
-        except BrokenPipeError:
-            pass  # read() says what became of it
+        with contextlib.suppress(BrokenPipeError):  # read() says what became of it
+            self.questions.write(json.dumps(question).encode() + b"\n")
         return self.read()
 
     def read(self) -> dict[str, Any]:
-        assert self.process.stdout is not None
-        if not select.select([self.process.stdout], [], [], self.patience)[0]:
+        """One answer. Raises ContenderFailed."""
+        if not select.select([self.answers], [], [], self.patience)[0]:
             raise ContenderFailed(f"no answer within {self.patience:g} seconds")
-        line = self.process.stdout.readline()
+        line = self.answers.readline()
         if not line:
             raise ContenderFailed(f"died with exit status {self.process.wait()}{self.last_words()}")
         reply: dict[str, Any] = json.loads(line)
@@ -88,11 +89,11 @@ class Process:
         return f": {lines[-1]}" if lines else ""
 
     def close(self) -> None:
-        assert self.process.stdin is not None and self.process.stdout is not None
         self.process.kill()  # it sleeps, or is beyond help
         self.process.wait()
-        for file in (self.process.stdin, self.process.stdout, self.errors):
-            file.close()
+        self.questions.close()
+        self.answers.close()
+        self.errors.close()
 
 
 def environment(threads: int) -> dict[str, str]:

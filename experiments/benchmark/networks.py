@@ -25,10 +25,10 @@ AGE_CNN_SHAPES = {
 }  # fmt: skip
 
 
-def age_cnn(nn: Any, F: Any) -> Any:
-    """The twin of models/age_cnn.py."""
+def age_cnn_twin(nn: Any, F: Any) -> Any:
+    """What models/age_cnn.py defines, for the other framework."""
 
-    class AgeCNN(nn.Module):  # type: ignore[misc]
+    class AgeCNN(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.conv1 = nn.Conv2d(3, 16, 3, padding=1)
@@ -51,7 +51,7 @@ def small_resnet(nn: Any, F: Any) -> Any:
     def convolution(inputs: int, outputs: int, kernel: int, stride: int) -> Any:
         return nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=False)
 
-    class Block(nn.Module):  # type: ignore[misc]
+    class Block(nn.Module):
         def __init__(self, inputs: int, outputs: int, stride: int) -> None:
             super().__init__()
             self.conv1, self.norm1 = convolution(inputs, outputs, 3, stride), nn.BatchNorm2d(outputs)
@@ -64,7 +64,7 @@ def small_resnet(nn: Any, F: Any) -> Any:
             out = self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x)))))
             return F.relu(out + self.shortcut(x))
 
-    class SmallResNet(nn.Module):  # type: ignore[misc]
+    class SmallResNet(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.stem, self.norm = convolution(3, 32, 3, 1), nn.BatchNorm2d(32)

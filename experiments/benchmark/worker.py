@@ -19,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+SETTLING = 0.02  # seconds
 MOST_STEPS = 10_000  # in one turn
 
 
@@ -39,11 +40,14 @@ class Task:
 def turn(task: Task, seconds: float) -> dict[str, Any]:
     """Steps for about so long, at least one; the median cost of a unit of work.
 
-    The first step is not counted where there are others: it brings caches and clocks back from the last contender.
+    The first steps do not count: caches are the last contender's, whose idle threads may still spin for a while.
     """
     if task.gives_cost:
         return {"cost": task.step() / task.work, "steps": 1}
+    settled = time.perf_counter() + SETTLING
     task.step()
+    while time.perf_counter() < settled:
+        task.step()
     costs: list[float] = []
     end = time.perf_counter() + seconds
     while not costs or (time.perf_counter() < end and len(costs) < MOST_STEPS):
