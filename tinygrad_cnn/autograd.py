@@ -153,12 +153,12 @@ class Primitive:
         started = time.perf_counter() if observers else 0.0
         try:
             out = (self.forward if mode.quiet else self.quiet_forward)(*arrays, **options)
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             shapes = ", ".join(f"{n}: {np.shape(a)}" for n, a in zip(self.inputs * len(arrays), arrays, strict=False))
-            raise ValueError(f"{self.name}: {error} ({shapes})") from error
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(f"{self.name}: {error} ({shapes})") from error
         out, residual = out if self.residual else (out, None)
-        if type(out) is not np.ndarray:
-            out = np.asarray(out)
+        out = out if type(out) is np.ndarray else np.asarray(out)
         if out.dtype.type is np.float64 and "dtype" not in options and not _is_float64(arrays):
             out = out.astype(np.float32)
         records = wanted and mode.recording and self.rules and out.dtype.kind == "f"
