@@ -79,10 +79,11 @@ def _classes(x: Tensor, target: Tensor, name: str) -> tuple[Tensor, Tensor]:
     """x as (..., classes), and the target's indices (...)."""
     if target.dtype.kind not in "iu":
         raise TypeError(f"{name}: class indices should be integers, got {target.dtype}")
-    if not x.ndim or target.shape != x.shape[:1] * (x.ndim > 1) + x.shape[2:]:
-        raise ValueError(
-            f"{name}: x of shape {x.shape} needs a target of shape (N, ...) or () like it, got {target.shape}"
-        )
+    if not x.ndim:
+        raise ValueError(f"{name}: x should be (N, C, ...) or (C,), got shape ()")
+    fitting = x.shape[:1] * (x.ndim > 1) + x.shape[2:]
+    if target.shape != fitting:
+        raise ValueError(f"{name}: x of shape {x.shape} needs a target of shape {fitting}, got {target.shape}")
     return (x if x.ndim == 1 else ops.permute(x, 0, *range(2, x.ndim), 1)), target
 
 

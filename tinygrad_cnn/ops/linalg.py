@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -131,6 +132,8 @@ def einsum(equation: str, *operands: Any) -> Tensor:
     tensors = [as_tensor(x, "einsum") for x in operands]
     shapes = [x.shape for x in tensors]
     terms, arrow, out = equation.replace(" ", "").partition("->")
+    if strange := set((terms + "," + out).replace("...", "")) - set(string.ascii_letters) - {","}:
+        raise ValueError(f"einsum: {equation!r} may hold letters, commas, '...' and one '->', not {min(strange)!r}")
     letters = terms.split(",")
     if len(letters) != len(tensors):
         raise ValueError(f"einsum: {equation!r} names {len(letters)} operands, got {len(tensors)}")

@@ -164,10 +164,10 @@ def adaptive_avg_pool2d(x: Tensor, output_size: Any) -> Tensor:
     if x.ndim not in (3, 4):
         raise ValueError(f"adaptive_avg_pool2d: x should be (N, C, H, W) or (C, H, W), got shape {x.shape}")
     sizes = tuple(output_size) if isinstance(output_size, (tuple, list)) else (output_size, output_size)
-    wanted = pair(
-        tuple(n if s is None else s for s, n in zip(sizes, x.shape[-2:], strict=True)),  # type: ignore[arg-type]
-        "adaptive_avg_pool2d", "output_size", 0,
-    )  # fmt: skip
+    if len(sizes) != 2:
+        raise TypeError(f"adaptive_avg_pool2d: output_size must be an int or a pair, got {output_size!r}")
+    height, width = (n if size is None else size for size, n in zip(sizes, x.shape[-2:], strict=True))
+    wanted = pair((height, width), "adaptive_avg_pool2d", "output_size", 0)
     for dim, count in zip((-2, -1), wanted, strict=True):
         length = x.shape[dim]
         if not length:

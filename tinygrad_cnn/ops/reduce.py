@@ -197,7 +197,7 @@ def _extreme(x: Tensor, dim: Any, keepdim: bool, arg: Any, over: Any, pair: Any,
         return pair(x, dim)
     if dim is None:
         return over(x)
-    indices = arg(x, dim, keepdim=True)
+    indices = arg(x, _nonempty(x, (axis(x, dim, name),), name)[0] if x.ndim else dim, keepdim=True)
     if not x.ndim:
         return ValuesAndIndices(clone(x), indices)
     values = take_along_dim(x, indices, axis(x, dim, name))
@@ -290,6 +290,8 @@ def norm(x: Tensor, p: float | str | None = "fro", dim: Dim = None, keepdim: boo
     if p == "nuc":
         raise NotImplementedError("norm: the nuclear norm 'nuc' is not offered; use numpy.linalg.norm")
     over = axes(x, dim, "norm")
+    if isinstance(p, str) and p != "fro":
+        raise ValueError(f"norm: p must be a number, 'fro' or None, got {p!r}")
     p = 2.0 if p in ("fro", None) else float(p)
     if p == np.inf:
         return amax(abs(x), over, keepdim)

@@ -136,20 +136,23 @@ def expand_to(x: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 def expand(x: Tensor, *sizes: Any, size: Sequence[int] = ()) -> Tensor:
     """Axes of length 1 repeated to a larger size, without a copy; -1 leaves an axis as it is."""
-    x = as_tensor(x, "expand")
-    wanted = _ints(sizes or (size,), "expand")
+    return _grown(x, _ints(sizes or (size,), "expand"), "expand")
+
+
+def _grown(x: Tensor, wanted: tuple[int, ...], name: str) -> Tensor:
+    x = as_tensor(x, name)
     extra = len(wanted) - x.ndim
     shape = tuple(x.shape[i - extra] if n == -1 and i >= extra else n for i, n in enumerate(wanted))
     if extra < 0 or any(old not in (1, new) for old, new in zip(x.shape, shape[extra:], strict=True)):
-        raise ValueError(f"expand: {x.shape} cannot be broadcast to {wanted}; only axes of length 1 can grow")
+        raise ValueError(f"{name}: {x.shape} cannot be broadcast to {wanted}; only axes of length 1 can grow")
     if min(shape, default=0) < 0:
-        raise ValueError(f"expand: a new axis needs a size of at least 0, got {wanted}")
+        raise ValueError(f"{name}: a new axis needs a size of at least 0, got {wanted}")
     return broadcast(x, shape=shape)
 
 
 def broadcast_to(x: Tensor, size: Sequence[int]) -> Tensor:
     """x repeated to `size` by the rules of broadcasting, without a copy."""
-    return expand(x, size=size)
+    return _grown(x, _ints((size,), "broadcast_to"), "broadcast_to")
 
 
 # -- joining and parting ---------------------------------------------------------------------------------
@@ -193,7 +196,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Tensors of one shape joined along a new axis."""
     parts = [as_tensor(t, "stack") for t in tensors]
     if len({p.shape for p in parts}) != 1:
-        raise ValueError(f"stack: expected tensors of one shape, got {[p.shape for p in parts]}")
+        raise ValueError(f"stack: expected tensors of one shape, got {[p.shape for p in parts] or 'none'}")
     return cat([unsqueeze(p, dim) for p in parts], dim)
 
 
