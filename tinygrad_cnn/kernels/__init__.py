@@ -3,7 +3,7 @@
 Nothing here knows of Tensor or of gradients; a second device would be a second set of these functions.
 """
 
-from .conv import Geometry, conv2d, conv2d_input, conv2d_weight
+from .conv import Geometry, conv2d, conv2d_input, conv2d_weight, sum_channels
 from .elementwise import erf, relu, where_positive
 from .matmul import einsum, matmul
 from .pool import Windows, average_windows, max_windows, spread_average, spread_windows, take_windows
@@ -26,6 +26,7 @@ __all__ = [
     "set_num_threads",
     "spread_average",
     "spread_windows",
+    "sum_channels",
     "take_windows",
     "where_positive",
 ]

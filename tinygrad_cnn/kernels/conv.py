@@ -165,3 +165,15 @@ def conv2d_weight(x: np.ndarray, g: np.ndarray, geometry: Geometry, kernel: tupl
     parallel_for(work, len(chunks))
     total = sums.sum(axis=0).transpose(0, 2, 1)  # (groups, O/groups, rows); summed in the chunks' order
     return np.ascontiguousarray(total).reshape(outputs, -1, *kernel)
+
+
+def sum_channels(x: np.ndarray) -> np.ndarray:
+    """Each channel's sum over the batch and the places, conv2d's adjoint in the bias: (N, C, H, W) -> (C,)."""
+    chunks = list(pieces(len(x), _chunk(len(x))))
+    sums = np.zeros((len(chunks), x.shape[1]), x.dtype)
+
+    def work(number: int) -> None:
+        np.sum(x[slice(*chunks[number])], axis=(0, 2, 3), out=sums[number])
+
+    parallel_for(work, len(chunks))
+    return sums.sum(axis=0)

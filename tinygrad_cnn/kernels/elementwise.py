@@ -50,7 +50,9 @@ def where_positive(a: Any, b: Any) -> np.ndarray:
     bits = INTEGER_OF_SIZE[a.dtype.itemsize]
 
     def mask(out: np.ndarray, a: np.ndarray, b: np.ndarray) -> None:
-        keep = np.less_equal(b, 0).astype(bits)
+        goes, keep = empty(b.shape, bool), empty(b.shape, bits)
+        np.less_equal(b, 0, out=goes)
+        np.copyto(keep, goes)
         keep -= 1  # 0 for what goes, all ones for what stays
         np.bitwise_and(a.view(bits), keep, out=out.view(bits))
 

@@ -14,8 +14,7 @@ import numpy as np
 from .. import kernels
 from ..autograd import primitive
 from ..kernels import Geometry
-from .reduce import sum_over
-from .shape import pad, reshape
+from .shape import expand_to, pad, reshape
 from .support import as_tensor, pair
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ Size = int | tuple[int, int]
 @primitive(
     x=lambda g, weight, x_shape, geometry: convolve_input(g, weight, geometry=geometry, size=x_shape[2:]),
     weight=lambda g, x, weight_shape, geometry: convolve_weight(x, g, geometry=geometry, kernel=weight_shape[2:]),
-    bias=lambda g: sum_over(g, dim=(0, 2, 3), keepdim=False),
+    bias=lambda g: sum_channels(g),
 )
 def convolve(x: np.ndarray, weight: np.ndarray, bias: Any = None, *, geometry: Geometry) -> np.ndarray:
     """(N, C, H, W), (O, C/groups, kh, kw), (O,) -> (N, O, H', W')."""
@@ -50,6 +49,12 @@ def convolve_input(g: np.ndarray, weight: np.ndarray, *, geometry: Geometry, siz
 def convolve_weight(x: np.ndarray, g: np.ndarray, *, geometry: Geometry, kernel: tuple[int, int]) -> np.ndarray:
     """(N, C, H, W), (N, O, H', W') -> (O, C/groups, *kernel)."""
     return kernels.conv2d_weight(x, g, geometry, kernel)
+
+
+@primitive(x=lambda g, x_shape: expand_to(reshape(g, (1, -1, 1, 1)), x_shape))
+def sum_channels(x: np.ndarray) -> np.ndarray:
+    """Each channel's sum. (N, C, H, W) -> (C,)."""
+    return kernels.sum_channels(x)
 
 
 def _geometry(name: str, stride: Size, padding: Size, dilation: Size, groups: int) -> Geometry:
