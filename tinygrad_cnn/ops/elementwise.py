@@ -78,15 +78,22 @@ def pow(a: Array, b: Array) -> Array:
     return np.power(a, b)
 
 
+def _check_divisor(a: Array, b: Array) -> None:
+    if np.result_type(a, b).kind != "f" and not np.all(b):
+        raise ZeroDivisionError("integers cannot be divided by 0; convert them with .float() for inf and NaN")
+
+
 @primitive()
 def floor_divide(a: Array, b: Array) -> Array:
-    """The largest integer not above a / b; carries no gradient."""
+    """The largest integer not above a / b; carries no gradient. ZeroDivisionError for integers over 0."""
+    _check_divisor(a, b)
     return np.floor_divide(a, b)
 
 
 @primitive(a=lambda g: g, b=lambda g, a, b: -g * floor_divide(a, b))
 def remainder(a: Array, b: Array) -> Array:
-    """a - b * floor(a / b), with the sign of b."""
+    """a - b * floor(a / b), with the sign of b. ZeroDivisionError for integers over 0."""
+    _check_divisor(a, b)
     return np.remainder(a, b)
 
 

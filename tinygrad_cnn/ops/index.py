@@ -31,6 +31,8 @@ def _plain(part: Any) -> Any:
         part = part.data
     if isinstance(part, np.ndarray) and part.dtype.kind not in "iub":
         raise IndexError(f"an index array must hold integers or bools, not {part.dtype}")
+    if isinstance(part, np.ndarray) and part.dtype == np.uint8:
+        raise TypeError("an index array of uint8 is a mask to Torch and numbers to NumPy; use .bool() or .long()")
     return int(part) if isinstance(part, np.ndarray) and not part.ndim and part.dtype.kind != "b" else part
 
 

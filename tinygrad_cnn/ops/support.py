@@ -17,13 +17,20 @@ def as_array(data: Any, dtype: DTypeLike | None = None) -> np.ndarray:
     """A new array of `data`: Python floats become float32, arrays keep their dtype."""
     source = _plain(data)
     array = np.array(source, dtype=dtype)
-    if dtype is None and array.dtype == np.float64 and not isinstance(source, (np.ndarray, np.generic)):
+    if dtype is None and array.dtype == np.float64 and not _holds_float64(source):
         array = array.astype(np.float32)
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     if array.dtype.kind not in "fiub":
         raise TypeError(f"Tensor: expected numbers (float, int or bool), got {array.dtype} from {type(data).__name__}")
     return array
+
+
+def _holds_float64(source: Any) -> bool:
+    """Whether NumPy's float64, rather than Python's float, is among the numbers."""
+    if isinstance(source, (list, tuple)):
+        return any(map(_holds_float64, source))
+    return isinstance(source, (np.ndarray, np.generic)) and source.dtype == np.float64
 
 
 def _plain(data: Any) -> Any:
