@@ -201,6 +201,8 @@ def kept(y: Tensor) -> dict[str, Any]:
 def test_a_node_keeps_what_its_rules_name_and_nothing_else() -> None:
     x, other, constant = leaf(1.0, 2.0), leaf(3.0, 4.0), Tensor(np.array([5.0, 6.0]))
     assert set(kept(x + other)) == set()
+    for y in (x.relu(), x.exp(), x.tanh(), x.sigmoid(), x.sqrt(), x.reciprocal(), x.softmax(0)):
+        assert "x" not in kept(y)
     assert set(kept(x.relu())) == {"out"}
     assert set(kept(x * other)) == {"a", "b"}
     assert set(kept(x * constant)) == {"b"}

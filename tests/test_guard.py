@@ -160,6 +160,18 @@ def test_tensors_that_share_memory_are_all_held() -> None:
     assert base.tolist() == [5.0, 1.0, 1.0, 1.0]
 
 
+def test_a_view_is_held_as_well_as_what_it_views() -> None:
+    base = np.zeros(4)
+    view = base[:2]
+    y = leaf(1.0, 2.0) * view
+    for array in (base, view):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 1.0
+    del y
+    view[0] = base[1] = 1.0
+    assert base.tolist() == [1.0, 1.0, 0.0, 0.0]
+
+
 def test_views_are_writable_again_whichever_graph_goes_first() -> None:
     for first in (0, 1):
         base = Tensor(np.zeros(4))
