@@ -5,22 +5,28 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.parity.agreement import agree, agree_in_both_precisions, both_refuse, floats, normal, only_we_refuse
+from tests.parity.agreement import (
+    agree,
+    agree_in_both_precisions,
+    both_refuse,
+    floats,
+    lines,
+    normal,
+    only_we_refuse,
+)
 
-LINES = ["x.{}(0)", "x.{}(dim=-1)", "torch.{}(x, dim=1)", "F.{}(x, dim=-2)", "F.{}(x, 1)", "x.T.{}(0)"]
+
+@lines(
+    "x.{f}(0)  x.{f}(dim=-1)  torch.{f}(x, dim=1)  F.{f}(x, dim=-2)  F.{f}(x, 1)  x.T.{f}(0)", f="softmax  log_softmax"
+)
+def test_along_an_axis(line: str) -> None:
+    agree_in_both_precisions(line, x=normal(3, 4))
 
 
-@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
-@pytest.mark.parametrize("line", LINES)
-def test_along_an_axis(name, line):
-    agree_in_both_precisions(line.format(name), x=normal(3, 4))
-
-
-@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
 @pytest.mark.parametrize("shape", [(), (1,), (0, 3), (3, 0), (2, 0, 4), (2, 3, 4)])
-def test_any_shape(name, shape):
-    agree(f"x.{name}(-1)", x=normal(*shape))
-    agree(f"x.{name}(0)", x=normal(*shape))
+@lines("x.{f}(0)  x.{f}(-1)", f="softmax  log_softmax")
+def test_any_shape(line: str, shape: tuple[int, ...]) -> None:
+    agree_in_both_precisions(line, x=normal(*shape))
 
 
 ROWS = {
@@ -33,13 +39,13 @@ ROWS = {
 }
 
 
-@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
 @pytest.mark.parametrize("row", ROWS)
-def test_extreme_rows(name, row):
-    agree_in_both_precisions(f"x.{name}(0)", order=1, x=floats(ROWS[row]))
+@lines("x.{f}(0)", f="softmax  log_softmax")
+def test_extreme_rows(line: str, row: str) -> None:
+    agree_in_both_precisions(line, order=1, x=floats(ROWS[row]))
 
 
-def test_masked_attention_scores():
+def test_masked_attention_scores() -> None:
     agree_in_both_precisions(
         "(x.masked_fill(c, -inf).softmax(-1) * y).sum(-1)",
         x=normal(3, 4),
@@ -49,16 +55,18 @@ def test_masked_attention_scores():
 
 
 @pytest.mark.parametrize("line", ["F.softmax(x, dim=0, dtype=float64)", "x.log_softmax(1, dtype=float64)"])
-def test_another_type(line):
+def test_another_type(line: str) -> None:
     agree(line, x=normal(3, 4, dtype="float32"))
 
 
-def test_the_axis_must_be_named():
+def test_the_axis_must_be_named() -> None:
     # PyTorch guesses one, with a warning.
     only_we_refuse("F.softmax(x)", "dim", x=normal(2, 3, 4))
     only_we_refuse("F.log_softmax(x)", "dim", x=normal(2, 3, 4))
 
 
-@pytest.mark.parametrize("line", ["x.softmax(2)", "F.log_softmax(x, dim=-3)", "x.softmax('a')", "x.softmax(0.5)"])
-def test_what_both_refuse(line):
+@lines("""
+    x.softmax(2)  F.log_softmax(x, dim=-3)  x.softmax('a')  x.softmax(0.5)
+""")
+def test_what_both_refuse(line: str) -> None:
     both_refuse(line, x=normal(3, 4))
