@@ -103,6 +103,7 @@ class TestFromFile:
             ("file,split\na.jpg,val\na.jpg,train\n", "line 3: a.jpg is in train here, and in val before"),
             ("file,split\nother.jpg,train\n", "names none of the 5 images in"),
             ("file,split\n", "names none of the 5 images in"),
+            (f"file,split\n{'x' * 200_000},train\n", r"split\.csv, line 2: .*field limit"),
         ],
     )
     def test_a_file_that_cannot_be_used_is_refused(self, faces, tmp_path, text, words):
@@ -111,7 +112,7 @@ class TestFromFile:
 
     def test_a_file_that_is_not_text_is_refused(self, faces, tmp_path):
         (tmp_path / "split.csv").write_bytes(b"\xff\xfe\x00\x01" * 20)
-        with pytest.raises(ValueError):  # noqa: PT011
+        with pytest.raises(ValueError, match=r"split\.csv is not UTF-8 text"):
             splits.from_file(faces, tmp_path / "split.csv")
 
     def test_a_missing_file_is_named(self, faces, tmp_path):

@@ -71,19 +71,7 @@ def from_file(dataset: UTKFace, path: str | os.PathLike[str]) -> Split:
     A part may have no rows. Raises ValueError, which names the line, for a file that can't be understood or
     that fits none of the dataset's images, and OSError if it can't be read.
     """
-    parts: dict[str, str] = {}
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        rows = csv.DictReader(file)
-        missing = {"file", "split"} - set(rows.fieldnames or ())
-        if missing:
-            raise ValueError(f"{path}: no column {' and '.join(sorted(missing))} in its first line {rows.fieldnames}")
-        for row in rows:
-            name, part = row["file"], row["split"]
-            where = f"{path}, line {rows.line_num}"
-            if part not in ("train", "val", "test"):
-                raise ValueError(f"{where}: split must be train, val or test, not {part!r}")
-            if parts.setdefault(name, part) != part:
-                raise ValueError(f"{where}: {name} is in {part} here, and in {parts[name]} before")
+    parts = _read_parts(path)
     names = [file.name for file in dataset.files]
     assigned = np.array([parts.get(name, "") for name in names])
     if not assigned.any():
@@ -97,3 +85,28 @@ def from_file(dataset: UTKFace, path: str | os.PathLike[str]) -> Split:
         not_in_dataset=[name for name in parts if name not in known],
         not_in_file=[name for name in names if name not in parts],
     )
+
+
+def _read_parts(path: str | os.PathLike[str]) -> dict[str, str]:
+    """File name -> train, val or test."""
+    parts: dict[str, str] = {}
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        rows = csv.DictReader(file)
+        try:
+            missing = {"file", "split"} - set(rows.fieldnames or ())
+            if missing:
+                raise ValueError(
+                    f"{path}: no column {' and '.join(sorted(missing))} in its first line {rows.fieldnames}"
+                )
+            for row in rows:
+                name, part = row["file"], row["split"]
+                where = f"{path}, line {rows.line_num}"
+                if part not in ("train", "val", "test"):
+                    raise ValueError(f"{where}: split must be train, val or test, not {part!r}")
+                if parts.setdefault(name, part) != part:
+                    raise ValueError(f"{where}: {name} is in {part} here, and in {parts[name]} before")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{path} is not UTF-8 text: {error}") from error
+        except csv.Error as error:
+            raise ValueError(f"{path}, line {rows.reader.line_num}: {error}") from error
+    return parts
