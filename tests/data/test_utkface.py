@@ -236,12 +236,14 @@ class TestDownload:
             UTKFace.download()
         assert time.monotonic() - start < 2
 
-    def test_a_failure_during_the_download_is_told_too(self, kaggle_cache, monkeypatch):
+    @pytest.mark.parametrize("kind", ["HTTPError", "DataCorruptionError", "BackendError", "CredentialError"])
+    def test_a_failure_during_the_download_is_told_too(self, kaggle_cache, monkeypatch, kind):
         import kagglehub
+        import kagglehub.exceptions
         import requests
 
         def broken(handle):
-            raise requests.HTTPError("403 Forbidden")
+            raise (getattr(requests, kind, None) or getattr(kagglehub.exceptions, kind))("403 Forbidden")
 
         monkeypatch.setattr(requests, "head", lambda *_, **__: None)
         monkeypatch.setattr(kagglehub, "dataset_download", broken)

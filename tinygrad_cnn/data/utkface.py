@@ -122,12 +122,15 @@ class UTKFace(Dataset):
         """
         import kagglehub
         import requests
+        from kagglehub.exceptions import BackendError, CredentialError, DataCorruptionError, UnauthenticatedError
 
         if not _downloaded_before():
             _check_connection()
         try:
             return Path(kagglehub.dataset_download(KAGGLE_HANDLE))
-        except requests.RequestException as error:
+        except (
+            requests.RequestException, BackendError, CredentialError, DataCorruptionError, UnauthenticatedError,
+        ) as error:  # fmt: skip
             raise KaggleUnreachable(f"Kaggle did not give the dataset: {error}") from error
 
     def _find(self) -> list[tuple[SourceFile, Label]]:
