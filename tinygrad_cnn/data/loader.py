@@ -25,8 +25,8 @@ Item = TypeVar("Item")
 class DataLoader:
     """Iterates over `dataset` in batches of Tensors: float32 images (N, C, H, W) and targets (N, ...).
 
-    uint8 images (H, W, C) pass through `transform(batch, generator)` and `to_float`; float images are taken
-    as they are. Targets keep their type, float64 becoming float32. Each ``iter(loader)`` is the next epoch,
+    uint8 images (H, W, C) pass through `transform(batch, generator)` and `to_float`; float images through
+    `transform` alone. Targets keep their type, float64 becoming float32. Each ``iter(loader)`` is the next epoch,
     with its own order where `shuffle` is set; `set_epoch` chooses another. A last batch that isn't full is
     left out where `drop_last` is set. A thread keeps up to `prefetch` batches ready; 0 does without it.
 
