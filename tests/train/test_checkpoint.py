@@ -63,6 +63,10 @@ def test_a_cut_file_is_an_error(path):
         ({"pixels": "BGR"}, "trained on pixels 'BGR'"),
         ({"image_size": "32"}, r"does not fit AgeCNN at 32x32 pixels: .*fc1\.weight"),
         ({"image_size": "2"}, "image_size must be at least"),
+        ({"age_mean_years": "nan"}, r"scale of ages, .*nan"),
+        ({"age_mean_years": "1e999"}, r"scale of ages, .*inf"),
+        ({"age_std_years": "0.0"}, r"scale of ages, .*std=0\.0"),
+        ({"median_age_years": "-inf"}, r"median .*-inf"),
     ],
 )
 def test_metadata_that_does_not_fit_is_an_error(model, tmp_path, change, message):

@@ -11,7 +11,7 @@ import pytest
 import tinygrad_cnn as tg
 import tinygrad_cnn.functional as F
 from tinygrad_cnn import nn, optim
-from tinygrad_cnn.data import ArrayDataset, DataLoader
+from tinygrad_cnn.data import ArrayDataset, DataLoader, Subset
 from tinygrad_cnn.train import AgeScale, evaluate, train_epoch
 from tinygrad_cnn.train.loop import interrupts_wait
 
@@ -140,6 +140,14 @@ def test_a_loss_that_is_no_number_stops_the_training_and_says_what_may_help():
     model = Brightness()
     with pytest.raises(FloatingPointError, match="after 16 images; try a lower learning rate"):
         train_epoch(model, faces(), SCALE, F.mse_loss, optim.SGD(model.parameters(), lr=1e30))
+
+
+def test_no_faces_are_an_error():
+    model, nobody = Brightness(), DataLoader(Subset(faces().dataset, []))
+    with pytest.raises(ValueError, match="evaluating: the loader gives no faces"):
+        evaluate(model, nobody, SCALE)
+    with pytest.raises(ValueError, match="epoch 1: the loader gives no faces"):
+        train_epoch(model, nobody, SCALE, F.l1_loss, optim.SGD(model.parameters(), lr=0.1), title="epoch 1")
 
 
 def test_without_a_terminal_there_is_no_bar(capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +61,8 @@ def load_age_model(path: str | Path, models: Mapping[str, Callable[[int], Module
         median = float(about["median_age_years"])
     except (KeyError, ValueError) as error:
         raise ValueError(f"{path} holds weights, but its metadata lacks what predicting needs: {error}") from None
+    if not (math.isfinite(scale.mean) and 0 < scale.std < math.inf and math.isfinite(median)):
+        raise ValueError(f"{path} holds no usable scale of ages, {scale}, or median age, {median}")
     if name not in models:
         raise ValueError(f"{path} holds weights of {name!r}; known models: {', '.join(models)}")
     if about.get("pixels") != PIXELS:

@@ -84,7 +84,8 @@ def train_epoch(
     """One step of the optimiser for each batch, with a progress bar. The errors are those before each step.
 
     The loader gives images `(N, C, H, W)` and ages `(N,)` in years; `loss(outputs, targets)` is a batch's mean;
-    `schedule` is stepped after every batch. Raises FloatingPointError as soon as the loss is no finite number.
+    `schedule` is stepped after every batch. Raises FloatingPointError as soon as the loss is no finite number,
+    ValueError for a loader without faces.
     """
 
     def step(images: Tensor, targets: Tensor) -> tuple[float, np.ndarray]:
@@ -119,6 +120,8 @@ def evaluate(
 def _go_through(loader: DataLoader, scale: AgeScale, step: Step, title: str) -> Pass:
     from tqdm import tqdm
 
+    if not len(loader):
+        raise ValueError(f"{title}: the loader gives no faces")
     total, errors, predicted, true = 0.0, AgeErrors(), [], []
     started = time.perf_counter()
     with (
