@@ -98,7 +98,7 @@ def predict(options: argparse.Namespace) -> None:
     for number, path in enumerate(options.images, 1):
         try:
             face = read_image(path, model.image_size)
-            picture = read_image(path)
+            picture = face if options.annotate is None else read_image(path)
         except UnreadableImage as error:
             unreadable.append(f"{path}: {error}")
             continue
@@ -125,10 +125,26 @@ def load_model(path: Path) -> AgeModel:
 
 def run_folder(options: argparse.Namespace) -> RunFolder:
     """The folder that the options name, made ready; named after the time where they don't."""
-    if options.name is not None and (Path(options.name).name != options.name or options.name == ".."):
+    if options.out is not None:
+        return RunFolder(options.out)
+    if options.name is None:
+        return RunFolder(_new_folder(Path("runs", f"{options.command}-{datetime.now():%Y%m%d-%H%M%S}")))
+    if Path(options.name).name != options.name or options.name in ("", ".."):
         raise UserError(f"--name is one folder below runs/, not {options.name!r}; --out takes any path")
-    now = f"{options.command}-{datetime.now():%Y%m%d-%H%M%S}"
-    return RunFolder(options.out or Path("runs", options.name or now))
+    return RunFolder(Path("runs", options.name))
+
+
+def _new_folder(path: Path) -> Path:
+    """The folder, made; where it is there already, as for two runs begun at once, the next of its name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    folder, number = path, 1
+    while True:
+        try:
+            folder.mkdir()
+            return folder
+        except FileExistsError:
+            number += 1
+            folder = path.with_name(f"{path.name}-{number}")
 
 
 def record(run: RunFolder, options: argparse.Namespace, faces: Faces) -> None:

@@ -147,7 +147,7 @@ def _whole_number(text: str, least: int, most: int = 2**31 - 1) -> int:
     except ValueError:
         number = least - 1
     if not least <= number <= most:
-        bounds = f"of at least {least}" if most == 2**31 - 1 else f"from {least} to {most}"
+        bounds = f"of at least {least}" if number < least and most == 2**31 - 1 else f"from {least} to {most}"
         raise argparse.ArgumentTypeError(f"must be a whole number {bounds}, not {text!r}")
     return number
 

@@ -32,6 +32,8 @@ MISTAKES = {
     "two places to write to": (["--name", "a", "--out", "b"], "not allowed with"),
     "an empty path": (["--out", ""], "--out: must not be empty"),
     "a name that is a path": (["--name", "../a", "--data", "synthetic"], "--name"),
+    "an empty name": (["--name", "", "--data", "synthetic"], "--name"),
+    "a seed beyond all bounds": (["--seed", "99999999999"], "--seed: must be a whole number from 0 to 2147483647"),
     "the parent folder as a name": (["--name", "..", "--data", "synthetic"], "--name"),
     "a folder that is not there": (["--data-dir", "nowhere", "--out", "r"], "nowhere: No such file"),
     "a file for a folder": (["--data-dir", "file", "--out", "r"], "file: Not a directory"),
@@ -79,6 +81,7 @@ def test_a_split_file_with_a_mistake_gets_one_line(command, photos):
     for text, message in (
         ("a,b\n1,2\n", "column"),
         ("file,split\nx.jpg,train\n", "names none"),
+        (f"file,split\n{'x' * 200_000},train\n", "split.csv, line 2"),
         (None, "No such file"),
     ):
         Path("split.csv").unlink(missing_ok=True)

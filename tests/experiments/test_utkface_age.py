@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -142,6 +143,18 @@ def test_a_run_without_a_name_is_named_after_the_time(command):
     assert re.fullmatch(r"train-\d{8}-\d{6}", run.name)
 
 
+def test_two_runs_begun_in_the_same_second_do_not_share_a_folder(command, monkeypatch):
+    class OneSecond(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return cls(2020, 1, 2, 3, 4, 5)
+
+    monkeypatch.setattr("experiments.utkface_age.datetime", OneSecond)
+    for _ in range(2):
+        assert command("--data", "synthetic", "--limit", 20, "--image-size", 16, "--epochs", 1).status == 0
+    assert sorted(os.listdir("runs")) == ["train-20200102-030405", "train-20200102-030405-2"]
+
+
 def test_help_shows_defaults(command):
     text = " ".join(command("--help").out)
     assert re.search(r"--lr RATE.*default: 0\.\d+", text)
@@ -263,6 +276,19 @@ def test_predict_writes_annotated_pictures_of_any_shape(command, trained, photos
     assert wide.shape[0] > 90
     assert enlarged.shape[1] == 240  # of 48
     assert cv2.imread(str(picture)).shape == (90, 700, 3)  # as it was
+
+
+@pytest.mark.parametrize("shape", [(9000, 1), (1, 9000), (1, 1), (2000, 30)])
+def test_predict_annotates_a_picture_of_any_proportions_without_blowing_it_up(command, trained, tmp_path, shape):
+    import cv2
+
+    cv2.imwrite(str(tmp_path / "odd.png"), np.full((*shape, 3), 128, np.uint8))
+    weights = trained[0] / "best.safetensors"
+    assert command("predict", tmp_path / "odd.png", "--weights", weights, "--annotate", "a").status == 0
+    (annotated,) = Path("a").iterdir()
+    height, width = cv2.imread(str(annotated)).shape[:2]
+    assert width == max(240, shape[1])
+    assert shape[0] < height < 4 * max(*shape, 240)
 
 
 def test_predict_goes_on_after_a_bad_picture_and_names_it(command, trained, photos):
