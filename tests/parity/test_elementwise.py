@@ -80,23 +80,21 @@ def test_two_tensors_with_broadcasting(line: str, shapes: tuple[tuple[int, ...],
 
 @lines("""
     x + 2  2 + x  x - 2.5  2.5 - x  x * 3  3 * x  x / 4  4 / x  x ** 2  x ** 3  x ** 0  x ** 1  x ** -1  x ** 0.5
-    x ** -1.5  2 ** x  0.5 ** x  X // 2  7 // X  x % 0.7  3 % X  x % -0.7  -x  abs(x)
-    x.pow(2)  x.pow(0.5)  torch.pow(2, x)  torch.pow(x, 3)  x.add(1)  x.sub(1)  x.mul(2)  x.div(2)  x.remainder(2)
-    X.floor_divide(2)  x * True  x + False  1 - x  1 / x  x * inf  x + nan
-""")  # fmt: skip
+    x ** -1.5  2 ** x  0.5 ** x  X // 2  7 // X  x % 0.7  3 % X  x % -0.7  -x  abs(x)  x.pow(2)  x.pow(0.5)
+    torch.pow(2, x)  torch.pow(x, 3)  x.add(1)  x.sub(1)  x.mul(2)  x.div(2)  x.remainder(2)  X.floor_divide(2)
+    x * True  x + False  1 - x  1 / x  x * inf  x + nan
+""")
 def test_tensors_and_python_numbers(line: str) -> None:
     agree_in_both_precisions(line, x=positive(3, 4), X=positive(3, 4))
 
 
-@lines("""
-    x // y  x % y  x // 2  x % 2  x // -2  x % -2  5 // x  5 % x  -5 // x  -5 % x
-""")
+@lines("x // y  x % y  x // 2  x % 2  x // -2  x % -2  5 // x  5 % x  -5 // x  -5 % x")
 @pytest.mark.parametrize("dtype", ["int64", "int32", "float32", "float64"])
 def test_division_and_remainder_of_either_sign(line: str, dtype: str) -> None:
     agree(line, order=0, x=np.array([-7, -3, 3, 7, 6, -6], dtype), y=np.array([2, -2, -2, 2, 3, 3], dtype))
 
 
-@pytest.mark.parametrize("line", ["X // Y", "x % Y", "x / y"])
+@lines("X // Y  x % Y  x / y")
 def test_division_by_zero_of_floats(line: str) -> None:
     x, y = floats([1.0, -1.0, 0.0, 2.0, np.inf]), floats([0.0, 0.0, 0.0, np.inf, 2.0])
     agree(line, order=1, x=x, y=y, X=x, Y=y)
@@ -104,9 +102,7 @@ def test_division_by_zero_of_floats(line: str) -> None:
 
 @pytest.mark.parametrize("x", ["bool", "uint8", "int32", "int64", "float32", "float64"])
 @pytest.mark.parametrize("y", ["bool", "uint8", "int32", "int64", "float32", "float64"])
-@lines("""
-    x + y  x * y  x / y  torch.maximum(x, y)  torch.where(x > 0, x, y)  x == y  x <= y
-""")
+@lines("x + y  x * y  x / y  torch.maximum(x, y)  torch.where(x > 0, x, y)  x == y  x <= y")
 def test_result_types_of_two_tensors(line: str, x: str, y: str) -> None:
     agree(line, order=1, x=np.array([1, 0, 1]).astype(x), y=np.array([1, 1, 1]).astype(y))
 
@@ -115,12 +111,12 @@ def test_result_types_of_two_tensors(line: str, x: str, y: str) -> None:
 @lines("""
     x + 1  x * 2.5  x / 2  2 / x  x + True  x ** 2  2 ** x  x ** 2.0  X // 2  x % 2  x == 1  x > 0.5
     torch.where(x > 0, x, 0.5)  torch.where(x > 0, 1, 2)  torch.where(x > 0, 1.0, 2.0)
-""")  # fmt: skip
+""")
 def test_result_types_with_python_numbers(line: str, x: str) -> None:
     agree(line, order=1, x=np.array([1, 1, 1]).astype(x), X=np.array([1, 1, 1]).astype(x))
 
 
-@pytest.mark.parametrize("line", ["x + y", "y * x", "x / y", "torch.maximum(x, y)"])
+@lines("x + y  y * x  x / y  torch.maximum(x, y)")
 @pytest.mark.parametrize(
     ("x", "y"),
     [("float32", "float64"), ("int64", "float32"), ("int64", "float64"), ("float64", "float32"), ("float32", "int64")],
@@ -131,18 +127,18 @@ def test_result_types_of_a_0d_tensor_and_a_larger_one(line: str, x: str, y: str)
 
 @pytest.mark.parametrize("x", [0.0, 1.0, 2.0, -2.0])
 @pytest.mark.parametrize("y", [0.0, 1.0, 2.0, 3.0, -1.0, 0.5])
-@pytest.mark.parametrize("line", ["x ** y", "x ** float(y.item())", "float(x.item()) ** y"])
+@lines("x ** y  x ** float(y.item())  float(x.item()) ** y")
 def test_powers_at_their_special_cases(line: str, x: float, y: float) -> None:
     # Where powers stop being smooth PyTorch's second derivatives are NaN; ours need not be.
     agree(line, order=2 if x > 0 else 1, x=floats([x]), y=floats([y]))
 
 
-@pytest.mark.parametrize("line", ["x ** 2", "x ** 3", "x ** 0", "x ** 1", "x ** 2.0", "x.pow(4)"])
+@lines("x ** 2  x ** 3  x ** 0  x ** 1  x ** 2.0  x.pow(4)")
 def test_integer_powers_of_zero_and_negative_numbers(line: str) -> None:
     agree_in_both_precisions(line, x=floats([0.0, -0.0, -1.5, 2.0]))
 
 
-@pytest.mark.parametrize("line", ["x ** 2", "x ** y", "2 ** y", "(-2) ** y"])
+@lines("x ** 2  x ** y  2 ** y  (-2) ** y")
 def test_integer_powers_of_integers(line: str) -> None:
     agree(line, x=np.array([-3, 0, 2]), y=np.array([3, 0, 5]))
 
@@ -151,7 +147,7 @@ def test_integer_powers_of_integers(line: str) -> None:
     x.clamp(-0.5, 0.5)  x.clamp(min=0)  x.clamp(max=0.25)  x.clamp(min=-1, max=1)  torch.clamp(x, 0)
     torch.clamp(x, max=0)  torch.clamp(x, -0.5, 0.5)  x.clamp(0.5, -0.5)  x.clamp(min=0.5, max=-0.5)
     x.clamp(None, 0.5)  x.clamp(nan, 1)  x.clamp(0, nan)  x.clamp(-inf, inf)
-""")  # fmt: skip
+""")
 def test_clamp_to_numbers(line: str) -> None:
     agree_in_both_precisions(line, x=floats([-2.0, -0.5, 0.0, 0.25, 0.5, 2.0, np.nan, np.inf, -np.inf]))
 
@@ -173,7 +169,7 @@ def test_clamp_at_tensor_limits() -> None:
     agree("x.clamp(y, z)", x=floats([1.0, 1.0]), y=floats([np.nan, 0.0]), z=floats([2.0, np.nan]))
 
 
-@pytest.mark.parametrize("line", ["x.clamp(0, 2)", "x.clamp(0.5, 2)", "x.clamp(min=1.5)"])
+@lines("x.clamp(0, 2)  x.clamp(0.5, 2)  x.clamp(min=1.5)")
 def test_clamp_of_integers(line: str) -> None:
     agree(line, x=np.arange(-2, 5))
 
@@ -185,7 +181,7 @@ def test_ties_and_nan_of_maximum_and_minimum(line: str) -> None:
     agree_in_both_precisions(line, x=floats([1.0, 2.0, np.nan, 3.0, 0.0]), y=floats([1.0, 3.0, 1.0, np.nan, -0.0]))
 
 
-@pytest.mark.parametrize("line", ["x.maximum(x)", "torch.minimum(x, x)"])
+@lines("x.maximum(x)  torch.minimum(x, x)")
 def test_maximum_of_a_tensor_with_itself(line: str) -> None:
     agree_in_both_precisions(line, x=normal(3))
 
@@ -194,7 +190,7 @@ def test_maximum_of_a_tensor_with_itself(line: str) -> None:
     torch.where(c, x, y)  x.where(c, y)  torch.where(c, x, 0.0)  torch.where(c, 1.0, y)  x.masked_fill(c, 7.0)
     x.masked_fill(c, 7)  torch.masked_fill(x, c, 7)  x.masked_fill(mask=c, value=-inf)  x.masked_fill(x > 0, 0)
     x.where(x > 0, 0)  x.where(condition=c, other=y)  x.masked_fill(c, torch.tensor(2.0))
-""")  # fmt: skip
+""")
 def test_choices(line: str) -> None:
     agree_in_both_precisions(line, x=normal(3, 4), y=normal(3, 4, seed=1), c=normal(3, 4, seed=2) > 0)
 
@@ -204,7 +200,7 @@ def test_choices_broadcast() -> None:
     agree_in_both_precisions("x.masked_fill(c, 1.0)", x=normal(3, 4), c=normal(4) > 0)
 
 
-@pytest.mark.parametrize("line", ["torch.where(x > 0, 1 / x, 0.0)", "torch.where(c, x, y)"])
+@lines("torch.where(x > 0, 1 / x, 0.0)  torch.where(c, x, y)")
 def test_nothing_flows_through_what_was_not_chosen(line: str) -> None:
     agree_in_both_precisions(line, order=1, x=floats([1.0, 2.0]), y=floats([np.nan, np.inf]), c=np.array([True, True]))
 
@@ -254,7 +250,7 @@ def test_copies_and_types(line: str) -> None:
     agree_in_both_precisions(line, x=normal(3, 4), y=normal(1))
 
 
-@pytest.mark.parametrize("line", ["x.long()", "x.bool()", "x.to(int32)"])
+@lines("x.long()  x.bool()  x.to(int32)")
 def test_float_to_integer(line: str) -> None:
     agree(line, x=floats([-1.7, -0.5, 0.0, 0.5, 1.7]))
 
@@ -283,6 +279,6 @@ def test_what_both_refuse(line: str) -> None:
     both_refuse(line, x=normal(3), y=normal(4))
 
 
-@pytest.mark.parametrize("line", ["x // y", "x % y", "x // 0", "x % 0", "5 // y"])
+@lines("x // y  x % y  x // 0  x % 0  5 // y")
 def test_integers_over_zero(line: str) -> None:
     both_refuse(line, x=np.array([1, 2]), y=np.array([1, 0]))

@@ -127,11 +127,10 @@ def test_batch_norm_of_equal_numbers() -> None:
 
 
 @lines("""
-    F.layer_norm(x, (4,))  F.layer_norm(x, [4], w, b)  F.layer_norm(x, (4,), w)
-    F.layer_norm(x, (4,), bias=B)  F.layer_norm(x, normalized_shape=(4,), weight=w, bias=b, eps=0.1)
-    F.layer_norm(x, (3, 4))  F.layer_norm(x, (2, 3, 4))
-    F.layer_norm(x, (3, 4), w.expand(3, 4), b.expand(3, 4), 1e-3)  F.layer_norm(x.transpose(0, 2), (2,))
-    F.layer_norm(x, x.shape[1:])
+    F.layer_norm(x, (4,))  F.layer_norm(x, [4], w, b)  F.layer_norm(x, (4,), w)  F.layer_norm(x, (4,), bias=B)
+    F.layer_norm(x, normalized_shape=(4,), weight=w, bias=b, eps=0.1)  F.layer_norm(x, (3, 4))
+    F.layer_norm(x, (2, 3, 4))  F.layer_norm(x, (3, 4), w.expand(3, 4), b.expand(3, 4), 1e-3)
+    F.layer_norm(x.transpose(0, 2), (2,))  F.layer_norm(x, x.shape[1:])
 """)
 def test_layer_norm(line: str) -> None:
     agree_in_both_precisions(line, x=normal(2, 3, 4), w=normal(4, seed=1), b=normal(4, seed=2), B=normal(4))
@@ -143,11 +142,11 @@ def test_layer_norm_of_nothing_and_of_equal_numbers() -> None:
 
 
 @lines("""
-    F.batch_norm(x, M, V, w[:2])  F.batch_norm(x, M[:2], V)
-    F.batch_norm(x, None, None)  F.batch_norm(x[:1, :, 0], None, None, training=True)
-    F.batch_norm(x[0, 0], M, V)  F.batch_norm(x)  F.layer_norm(x, (3,))  F.layer_norm(x, (4,), w)
-    F.layer_norm(x, (4, 3))  F.layer_norm(x, ())  F.layer_norm(x)  F.gelu(x, approximate='erf')  F.dropout(x, -0.1)
-    F.dropout(x, 1.1)  F.dropout2d(x, 2.0)  F.softplus(x, 'a')  F.relu()
+    F.batch_norm(x, M, V, w[:2])  F.batch_norm(x, M[:2], V)  F.batch_norm(x, None, None)
+    F.batch_norm(x[:1, :, 0], None, None, training=True)  F.batch_norm(x[0, 0], M, V)  F.batch_norm(x)
+    F.layer_norm(x, (3,))  F.layer_norm(x, (4,), w)  F.layer_norm(x, (4, 3))  F.layer_norm(x, ())  F.layer_norm(x)
+    F.gelu(x, approximate='erf')  F.dropout(x, -0.1)  F.dropout(x, 1.1)  F.dropout2d(x, 2.0)  F.softplus(x, 'a')
+    F.relu()
 """)
 def test_what_both_refuse(line: str) -> None:
     both_refuse(line, x=normal(2, 3, 4), **STATE)

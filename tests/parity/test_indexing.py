@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from tests.parity.agreement import (
     agree,
@@ -83,7 +82,7 @@ def test_a_0d_tensor_has_no_element_0() -> None:
     both_refuse("x[0]", x=floats(1.5))
 
 
-@pytest.mark.parametrize("line", ["x[0:0]", "x[:, 1]", "x[i]", "x[m]", "x[None]", "x[..., :2]"])
+@lines("x[0:0]  x[:, 1]  x[i]  x[m]  x[None]  x[..., :2]")
 def test_reading_nothing(line: str) -> None:
     agree(line, x=np.zeros((0, 3)), i=np.zeros(0, np.int64), m=np.zeros(0, bool))
 

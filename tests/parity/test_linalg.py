@@ -42,7 +42,7 @@ def test_products_of_integers(dtype: str) -> None:
     agree("x @ y", x=np.arange(6, dtype=dtype).reshape(2, 3), y=np.arange(12, dtype=dtype).reshape(3, 4))
 
 
-@pytest.mark.parametrize("line", ["x @ y", "x @ 2", "x[0, 0] @ y", "torch.matmul(x)"])
+@lines("x @ y  x @ 2  x[0, 0] @ y  torch.matmul(x)")
 def test_products_that_both_refuse(line: str) -> None:
     both_refuse(line, x=normal(2, 3), y=normal(2, 3))
 
@@ -60,9 +60,7 @@ def test_linear_with_views() -> None:
     agree_in_both_precisions("F.linear(x.T, w.T, b[::2])", x=normal(5, 3), w=normal(5, 2), b=normal(4))
 
 
-@lines("""
-    F.linear(x, w.T)  F.linear(x, w, b[:2])  F.linear(x)  F.linear(x, w[None])
-""")
+@lines("F.linear(x, w.T)  F.linear(x, w, b[:2])  F.linear(x)  F.linear(x, w[None])")
 def test_linear_that_both_refuse(line: str) -> None:
     both_refuse(line, x=normal(3, 5), w=normal(4, 5), b=normal(4))
 

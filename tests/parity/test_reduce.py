@@ -65,7 +65,7 @@ def test_deviation_of_a_0d_tensor(line: str) -> None:
     x.argmax(1)  x.var(0)  x.std()  x.std(1)  x.logsumexp(0)  x.logsumexp(1)  x.norm()  x.norm(1, 0)
     x.norm(3, dim=0)  x.norm(inf, dim=1)  x.norm(2, dim=1)  x.cumsum(0)  x.cumsum(1)  x.any()  x.all()  x.any(0)
     x.all(dim=0)  x.norm(0)  x.norm(0.5)
-""")  # fmt: skip
+""")
 def test_reductions_with_an_axis_of_size_zero(line: str) -> None:
     agree(line, order=1, x=np.zeros((0, 3)))
 
@@ -142,7 +142,7 @@ TIES = floats([[1.0, 3.0, 3.0, 2.0], [2.0, 2.0, 2.0, 2.0], [-1.0, -1.0, -2.0, -2
     x.max(0)  x.argmax(1)  x.argmin(1)  x.argmax()  x.argmin()  torch.max(x, 1)[0]  torch.min(x, dim=0).values
     x.max(dim=1, keepdim=True).indices  x.max(-1)[1]  x.argmax(dim=1, keepdim=True)  x.argmax(keepdim=True)
     x.norm(inf)  x.norm(inf, dim=1)  x.norm(-inf, dim=0)  torch.amax(x, dim=(0,))
-""")  # fmt: skip
+""")
 def test_ties_of_extremes(line: str) -> None:
     agree_in_both_precisions(line, x=TIES)
 
@@ -150,7 +150,7 @@ def test_ties_of_extremes(line: str) -> None:
 @lines("""
     x.amax()  x.amin(1)  x.max(1)  x.min(0)  x.argmax(1)  x.argmin()  x.argmax(0)  x.logsumexp(1)  x.sum()  x.norm()
     x.norm(1)  x.prod()  x.cumsum(1)  x.mean(0)  x.var(1)
-""")  # fmt: skip
+""")
 def test_nan_spreads(line: str) -> None:
     agree(line, order=1, x=floats([[1.0, np.nan, 3.0], [4.0, 2.0, 3.0], [np.nan, 0.0, np.nan]]))
 
@@ -192,7 +192,7 @@ def test_norms_of_zeros(line: str) -> None:
     agree(line, order=1, x=np.zeros((2, 3)))
 
 
-@pytest.mark.parametrize("line", ["x.cumsum(0)", "x.cumsum(-1)", "torch.cumsum(x, dim=1)", "x.T.cumsum(dim=0)"])
+@lines("x.cumsum(0)  x.cumsum(-1)  torch.cumsum(x, dim=1)  x.T.cumsum(dim=0)")
 def test_running_sums(line: str) -> None:
     agree_in_both_precisions(line, x=normal(3, 4))
 

@@ -25,7 +25,7 @@ from tests.parity.agreement import agree, agree_in_both_precisions, both_refuse,
     x[:, :1].expand(2, 5, 4)  x[:, :1].expand(7, 2, 5, 4)  x.expand(2, 2, -1, 4)  x.expand(size=(1, 2, 3, 4))
     x[:1].broadcast_to((3, 3, 4))  torch.broadcast_to(x[:, :1], (2, 5, 4))  torch.broadcast_to(x, size=(6, 2, 3, 4))
     x[:1, :1].expand(0, 1, 4)
-""")  # fmt: skip
+""")
 def test_shapes_and_axes(line: str) -> None:
     agree_in_both_precisions(line, x=normal(2, 3, 4))
 
@@ -53,7 +53,7 @@ def test_shapes_of_nothing(line: str) -> None:
     x.permute(0, 1, 3)  x.transpose(0, 3)  x.transpose(0)  x.flip(3)  x.flip(0, 0)  x.expand(2, 3)
     x.expand(3, 3, 4)  x.expand(-1, 2, 3, 4)  x.expand(2, 3, 5)  x.broadcast_to((2, 3, 4, 1))  x[0, 0].mT
     x.reshape(2.0, 12)  x.reshape('a')  x.unsqueeze()  x.unsqueeze(0.5)
-""")  # fmt: skip
+""")
 def test_shapes_that_both_refuse(line: str) -> None:
     both_refuse(line, x=normal(2, 3, 4))
 
@@ -71,7 +71,7 @@ def test_shapes_that_both_refuse(line: str) -> None:
     x.split([1, 0, 3], dim=1)  x.split((2, 2), -1)  torch.split(x, split_size_or_sections=2, dim=-1)  x.split(10)
     x.split(2, 1)[0]  x.chunk(2)  torch.chunk(x, 3, dim=1)  x.chunk(chunks=5)  x.chunk(2, -1)[1]
     torch.chunk(x, 3, 1)
-""")  # fmt: skip
+""")
 def test_joining_and_parting(line: str) -> None:
     agree_in_both_precisions(line, x=normal(3, 4), y=normal(2, 4))
 
@@ -89,7 +89,7 @@ def test_joining_and_parting_nothing() -> None:
     ("x", "y"),
     [("float32", "float64"), ("int64", "float32"), ("int32", "int64"), ("bool", "float32"), ("uint8", "int64")],
 )
-@pytest.mark.parametrize("line", ["torch.cat([x, y])", "torch.stack([x, y])"])
+@lines("torch.cat([x, y])  torch.stack([x, y])")
 def test_joining_types(line: str, x: str, y: str) -> None:
     agree(line, x=np.array([0, 1]).astype(x), y=np.array([1, 0]).astype(y))
 
@@ -139,7 +139,7 @@ def test_gathering_that_both_refuse(line: str) -> None:
     F.pad(x, (2, 1, 0, 0), mode='circular')  F.pad(x, (1, -1), mode='circular')  F.pad(x, (-1, 1), mode='reflect')
     F.pad(x, (-1, -1), mode='replicate')  F.pad(x, (3, -1), mode='reflect')
     F.pad(x[..., :1], (4, -1), mode='replicate')  F.pad(x.transpose(1, 2), (1, 1), mode='reflect')
-""")  # fmt: skip
+""")
 def test_padding(line: str) -> None:
     agree_in_both_precisions(line, x=normal(2, 3, 4))
 
@@ -153,7 +153,7 @@ def test_padding_images(mode: str) -> None:
     F.pad(x, (1,))  F.pad(x, (1, 1, 1, 1, 1, 1, 1, 1))  F.pad(x, (4, 0), mode='reflect')
     F.pad(x, (5, 0), mode='circular')  F.pad(x, (-5, 0))  F.pad(x, (1, 1), mode='mirror')  F.pad(x, (-2, -3))
     F.pad(x, (0, 4), mode='reflect')  F.pad(x, (1, 1), mode='reflect', value=1.0)
-""")  # fmt: skip
+""")
 def test_padding_that_both_refuse(line: str) -> None:
     both_refuse(line, x=normal(2, 3, 4))
 

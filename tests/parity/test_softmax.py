@@ -54,7 +54,7 @@ def test_masked_attention_scores() -> None:
     )
 
 
-@pytest.mark.parametrize("line", ["F.softmax(x, dim=0, dtype=float64)", "x.log_softmax(1, dtype=float64)"])
+@lines("F.softmax(x, dim=0, dtype=float64)  x.log_softmax(1, dtype=float64)")
 def test_another_type(line: str) -> None:
     agree(line, x=normal(3, 4, dtype="float32"))
 
@@ -65,8 +65,6 @@ def test_the_axis_must_be_named() -> None:
     only_we_refuse("F.log_softmax(x)", "dim", x=normal(2, 3, 4))
 
 
-@lines("""
-    x.softmax(2)  F.log_softmax(x, dim=-3)  x.softmax('a')  x.softmax(0.5)
-""")
+@lines("x.softmax(2)  F.log_softmax(x, dim=-3)  x.softmax('a')  x.softmax(0.5)")
 def test_what_both_refuse(line: str) -> None:
     both_refuse(line, x=normal(3, 4))
