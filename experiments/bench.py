@@ -46,7 +46,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"bench.py: --rows: no row is named like {options.rows.pattern!r} (--list names them)", file=sys.stderr)
         return 2
     about = machine(options.threads)
-    print(*report.about(about, options.rounds, options.seconds), sep="\n", flush=True)
+    print(*report.about(about, options.rounds, options.seconds), sep="\n")
+    packages = {call.needs for row in rows for call in row.contenders.values()}
+    if missing := sorted(package for package in packages if not is_installed(package)):
+        print(f"not installed, so not among the contenders: {', '.join(missing)}")
     with tempfile.TemporaryDirectory() as folder:
         if any(row.faces for row in rows):
             from experiments.benchmark.age_job import fill_with_faces
@@ -58,13 +61,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return 2
             print(f"pictures: {about['pictures']}")
         races = {row.name: run(row, options, folder) for row in rows}
+    shares = profile_training_step(options.threads)
+    return tell(options, about, rows, races, shares)
+
+
+def tell(
+    options: argparse.Namespace, about: dict[str, Any], rows: Sequence[Row], races: dict[str, Race], shares: profile
+) -> int:
+    """Print the table and what failed, write the chart and the JSON file; gives the exit status."""
     found = [figure for row in rows for figure in figures(row, races[row.name])]
     print("", report.table(found), "", sep="\n")
     for row in rows:
         for name, why in races[row.name].failures.items():
             print(f"{row.title}: {name} failed: {why}")
-
-    shares = profile_training_step(options.threads)
     print(f"Where the time of {PROFILED_STEPS} AgeCNN training steps of 32 images goes:", shares, sep="\n")
     if found:
         report.chart(found, report.about(about, options.rounds, options.seconds)).savefig(options.chart)
@@ -89,6 +98,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.threads > tg.get_num_threads():
         parser.error(f"--threads: this process may use {tg.get_num_threads()} cores, so not {options.threads}")
+    for path in filter(None, (options.json, options.chart)):
+        if not path.parent.is_dir():
+            parser.error(f"{path}: there is no folder {path.parent}")
     options.rounds = options.rounds or (3 if options.quick else 10)
     options.seconds = 0.1 if options.quick else 0.5
     options.faces = QUICK_FACES if options.quick else FACES

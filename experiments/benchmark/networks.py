@@ -15,6 +15,7 @@ Floats = npt.NDArray[np.float32]
 
 IMAGE_SIZES = {"AgeCNN": 128, "small ResNet": 96}  # pixels
 CLASSES = 10  # of the small ResNet
+LEARNING_RATES = {"AgeCNN": 1e-5, "small ResNet": 1e-4}  # the loss on a batch of noise goes down
 
 AGE_CNN_SHAPES = {
     "conv1.weight": (16, 3, 3, 3), "conv1.bias": (16,),

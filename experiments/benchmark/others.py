@@ -72,6 +72,7 @@ def jax_training_step(threads: int, batch: int) -> Task:
     import jax.numpy as jnp
     from jax import lax
 
+    rate = networks.LEARNING_RATES["AgeCNN"]
     weights = {name: jnp.asarray(a) for name, a in networks.first_weights(networks.AGE_CNN_SHAPES.items()).items()}
     images, targets = map(jnp.asarray, networks.batch("AgeCNN", batch))
 
@@ -87,7 +88,7 @@ def jax_training_step(threads: int, batch: int) -> Task:
     def adamw(w: Any, g: Any, mean: Any, square: Any, step: Any) -> tuple[Any, Any, Any]:
         mean, square = 0.9 * mean + 0.1 * g, 0.999 * square + 0.001 * g * g
         size = (mean / (1 - 0.9**step)) / (jnp.sqrt(square / (1 - 0.999**step)) + 1e-8)
-        return w * (1 - 1e-3 * 1e-2) - 1e-3 * size, mean, square
+        return w * (1 - rate * 1e-2) - rate * size, mean, square
 
     def update(w: Any, means: Any, squares: Any, step: Any) -> Any:
         loss, gradients = jax.value_and_grad(loss_of)(w)

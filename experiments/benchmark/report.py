@@ -75,11 +75,7 @@ def _padded(cells: Sequence[str], widths: Sequence[int]) -> list[str]:
 
 
 def value(unit: Unit, cost: float) -> str:
-    """Three digits and the unit.
-
-    >>> value(Unit("ms", 1e3), 0.0123456), value(Unit("images/s", 1, rate=True), 1 / 4321)
-    ('12.3 ms', '4,321 images/s')
-    """
+    """Three digits and the unit."""
     return f"{_three_digits(unit.of(cost))} {unit.name}"
 
 

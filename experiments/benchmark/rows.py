@@ -123,6 +123,7 @@ def _around_rows() -> list[Row]:
     decode = {
         "UTKFace": Call("age_job:decode_and_cache", {}, "cv2"),
         "imread + resize": Call("age_job:plain_decoding", {}, "cv2"),
+        "imread + area resize": Call("age_job:plain_decoding", {"interpolation": "INTER_AREA"}, "cv2"),
     }
 
     def row(name: str, title: str, contenders: dict[str, Call], goal: Goal, unit: Unit, faces: bool = False) -> Row:

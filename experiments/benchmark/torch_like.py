@@ -56,19 +56,24 @@ def make(task: str, framework: str, threads: int, layout: str = "", fused: bool 
 
 
 def training_step(lib: Framework, network: str, batch: int, per: str = "step") -> Task:
-    """Forward, loss, backward, AdamW. A unit of work is a step or, with `per` "flop", an operation of AgeCNN's."""
+    """Forward, loss, backward, AdamW. A unit of work is a step.
+
+    With `per` "flop" it is an operation of AgeCNN's products, and there is nobody to agree with on a loss.
+    """
     step = _trainer(lib, network)
     examples = _batch(lib, network, batch)
-    work = networks.age_cnn_training_flops(batch) if per == "flop" else 1.0
-    return Task(lambda: step(*examples), work, check=lambda: [step(*examples) for _ in range(3)])
+    if per == "flop":
+        return Task(lambda: step(*examples), networks.age_cnn_training_flops(batch))
+    return Task(lambda: step(*examples), check=lambda: [step(*examples) for _ in range(3)])
 
 
 def training_memory(lib: Framework, network: str, batch: int) -> Task:
-    """Bytes that training steps add, at their peak, to a process that is warm.
+    """Bytes that training steps add, at their peak, to a new process that is warm.
 
     Warm: the batch is there, and steps of one example have loaded all code, started all threads and made the
     optimiser's state. Then the peak is set back (Linux can) and three steps of the whole batch are done. What is
     given is the peak of resident memory, less what was resident before: activations, gradients and scratch memory.
+    A second time in a process it would be next to nothing: frameworks keep the memory that they have.
     """
     step = _trainer(lib, network)
     examples, one = _batch(lib, network, batch), _batch(lib, network, 1)
@@ -100,7 +105,7 @@ def inference(lib: Framework, network: str, batch: int) -> Task:
 
 def _trainer(lib: Framework, network: str) -> Callable[[Any, Any], float]:
     model = lib.network(network)
-    optimizer = lib.optim.AdamW(model.parameters(), lr=1e-3, **lib.fused)
+    optimizer = lib.optim.AdamW(model.parameters(), lr=networks.LEARNING_RATES[network], **lib.fused)
     loss_between = lib.F.mse_loss if network == "AgeCNN" else lib.F.cross_entropy
 
     def step(images: Any, targets: Any) -> float:
