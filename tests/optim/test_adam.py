@@ -69,6 +69,12 @@ def test_betas_outside_their_range_are_refused(betas: tuple[float, float]):
         optim.Adam([tg.Tensor(0.0)], betas=betas)
 
 
+@pytest.mark.parametrize("betas", [(0.9,), (0.9, 0.99, 0.999)])
+def test_betas_are_two(betas: tuple[float, ...]):
+    with pytest.raises(ValueError, match=r"Adam: betas must be two numbers"):
+        optim.Adam([tg.Tensor(0.0)], betas=betas)
+
+
 def test_a_gradient_too_small_to_square_moves_nothing_far():
     assert one_step(optim.Adam, [0.0], [np.float64(1e-200)], lr=1.0) == pytest.approx([0.0], abs=1e-100)
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import functional as F
+from ..ops.support import pair
 from ..tensor import Tensor
 from . import init
 from .module import Module, Parameter
@@ -16,14 +17,6 @@ __all__ = ["Conv2d", "ConvTranspose2d"]
 
 Pair = tuple[int, int]
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
-
-
-def _pair(value: int | Pair | str, name: str) -> Pair:
-    if isinstance(value, (tuple, list)) and len(value) == 2:
-        return int(value[0]), int(value[1])
-    if isinstance(value, (int, np.integer)):
-        return int(value), int(value)
-    raise ValueError(f"{name} must be a number or a pair (height, width), not {value!r}")
 
 
 class _Conv(Module):
@@ -54,12 +47,12 @@ class _Conv(Module):
         if padding_mode not in PADDING_MODES:
             raise ValueError(f"{name}: padding_mode must be one of {PADDING_MODES}, not {padding_mode!r}")
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
-        self.kernel_size = _pair(kernel_size, f"{name}: kernel_size")
-        self.stride = _pair(stride, f"{name}: stride")
+        self.kernel_size = pair(kernel_size, name, "kernel_size", 1)
+        self.stride = pair(stride, name, "stride", 1)
         by_name = not self.transposed and padding in ("same", "valid")
-        self.padding = padding if by_name else _pair(padding, f"{name}: padding")
-        self.dilation = _pair(dilation, f"{name}: dilation")
-        self.output_padding = _pair(output_padding, f"{name}: output_padding")
+        self.padding = padding if by_name else pair(padding, name, "padding", 0)  # type: ignore[arg-type]
+        self.dilation = pair(dilation, name, "dilation", 1)
+        self.output_padding = pair(output_padding, name, "output_padding", 0)
         self.padding_mode = padding_mode
 
         rows, columns = (in_channels, out_channels) if self.transposed else (out_channels, in_channels)

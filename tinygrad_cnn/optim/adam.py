@@ -51,6 +51,8 @@ class Adam(Optimizer):
 
     def check_options(self, group: dict[str, Any]) -> None:
         super().check_options(group)
+        if len(group["betas"]) != 2:
+            raise ValueError(f"{self._name}: betas must be two numbers, but are {group['betas']}")
         if not all(0 <= beta < 1 for beta in group["betas"]):
             raise ValueError(f"{self._name}: betas must be at least 0 and less than 1, but are {group['betas']}")
 
