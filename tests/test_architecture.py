@@ -57,7 +57,18 @@ def test_a_file_is_short_and_says_what_it_is_about(path):
 
 
 def test_importing_the_package_loads_numpy_and_nothing_heavier():
-    heavy = ["cv2", "matplotlib", "kagglehub", "graphviz", "tqdm", "safetensors", "threadpoolctl", "torch", "onnx", "PIL"]
+    heavy = [
+        "cv2",
+        "matplotlib",
+        "kagglehub",
+        "graphviz",
+        "tqdm",
+        "safetensors",
+        "threadpoolctl",
+        "torch",
+        "onnx",
+        "PIL",
+    ]
     code = f"import sys, tinygrad_cnn; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -125,7 +125,7 @@ INDEXERS: dict[str, Callable[[Tensor, np.ndarray], Tensor]] = {
     "an index in a tuple": lambda x, i: x[i,],
     "an index of a tensor": lambda x, i: x[tg.from_numpy(i)],
     "gather": lambda x, i: x.gather(0, i),
-    "the place of a write": lambda x, i: tg.setitem(x, i, 0.0),
+    "the place of a write": lambda x, i: tg.ops.setitem(x, i, 0.0),
     "classes": lambda x, i: F.nll_loss(x.reshape(1, 2).expand(2, 2), tg.from_numpy(i)),
 }
 

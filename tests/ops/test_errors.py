@@ -222,9 +222,9 @@ z(3)[z(2)]
     IndexError: x[index]: an index array must hold integers or bools, not float32...(x: (3,))
 z(3)[[True, False]]
     IndexError: x[index]: boolean index did not match...(x: (3,))
-tg.setitem(z(3), 5, 1.0)
+tg.ops.setitem(z(3), 5, 1.0)
     IndexError: x[index] = value: index 5 is out of bounds...(x: (3,))
-tg.setitem(z(3), slice(0, 2), z(3))
+tg.ops.setitem(z(3), slice(0, 2), z(3))
     ValueError: ...could not broadcast...from shape (3,) into shape (2,) (x: (3,), value: (3,))
 z(3).gather(0, z(2))
     ValueError: gather: index must be integers whose shape fits inside (3,) apart from dim 0

@@ -154,12 +154,12 @@ def test_writing_at_an_index_is_linear_in_old_and_new(array_and_index: tuple[np.
     value = whole(np.shape(x[index]), FLOAT64, 3)
     expected = x.copy()
     expected[index] = value
-    np.testing.assert_array_equal(tg.setitem(Tensor(x), index, Tensor(value)).data, expected)
+    np.testing.assert_array_equal(tg.ops.setitem(Tensor(x), index, Tensor(value)).data, expected)
     y = Tensor(x)
     y[index] = Tensor(value)
     np.testing.assert_array_equal(y.data, expected)
     g = whole(x.shape, FLOAT64, 4)
-    in_x, in_value = vjp(lambda x, v: tg.setitem(x, index, v), g, x, value)
+    in_x, in_value = vjp(lambda x, v: tg.ops.setitem(x, index, v), g, x, value)
     assert np.vdot(expected, g) == np.vdot(x, in_x) + np.vdot(value, in_value)
 
 

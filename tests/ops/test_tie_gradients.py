@@ -99,7 +99,7 @@ def test_an_element_taken_twice_gets_both_gradients() -> None:
 
 
 def test_of_values_written_to_one_place_only_the_last_has_a_gradient() -> None:
-    x, v = gradient(lambda x, v: tg.setitem(x, [0, 0, 2], v), [1.0, 2.0, 3.0], [4.0, 5.0, 6.0])
+    x, v = gradient(lambda x, v: tg.ops.setitem(x, [0, 0, 2], v), [1.0, 2.0, 3.0], [4.0, 5.0, 6.0])
     assert x == [0.0, 1.0, 0.0]
     assert v == [0.0, 1.0, 1.0]
 

@@ -36,7 +36,7 @@ ANYWHERE = [
     tg.softplus,
     tg.relu,
     tg.clone,
-    tg.contiguous,
+    tg.ops.contiguous,
     tg.reciprocal,
 ]
 POSITIVE_ONLY = [tg.log, tg.log1p, tg.sqrt, tg.rsqrt]

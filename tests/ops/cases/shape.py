@@ -65,17 +65,17 @@ CASES: list[Case] = [
     *(
         case(
             f"setitem with {name}",
-            lambda x, v, i=i: tg.setitem(x, i, v),
+            lambda x, v, i=i: tg.ops.setitem(x, i, v),
             normal(3, 2, 2),
             normal(*np.ones((3, 2, 2))[i.data if isinstance(i, tg.Tensor) else i].shape),
         )
         for name, i in INDICES.items()
     ),
-    case("setitem with a number", lambda x: tg.setitem(x, 0, 2.0), normal(3, 2)),
-    case("setitem, broadcast", lambda x, v: tg.setitem(x, slice(1, 3), v), normal(3, 2), normal(2)),
-    case("setitem with leading axes of length 1", lambda x, v: tg.setitem(x, 1, v), normal(3, 2), normal(1, 1, 2)),
-    case("setitem at repeated places", lambda x, v: tg.setitem(x, [0, 1, 0], v), normal(3), normal(3)),
-    case("setitem, broadcast to repeated places", lambda x, v: tg.setitem(x, [0, 0], v), normal(3), normal()),
+    case("setitem with a number", lambda x: tg.ops.setitem(x, 0, 2.0), normal(3, 2)),
+    case("setitem, broadcast", lambda x, v: tg.ops.setitem(x, slice(1, 3), v), normal(3, 2), normal(2)),
+    case("setitem with leading axes of length 1", lambda x, v: tg.ops.setitem(x, 1, v), normal(3, 2), normal(1, 1, 2)),
+    case("setitem at repeated places", lambda x, v: tg.ops.setitem(x, [0, 1, 0], v), normal(3), normal(3)),
+    case("setitem, broadcast to repeated places", lambda x, v: tg.ops.setitem(x, [0, 0], v), normal(3), normal()),
     case("getitem twice", lambda x: x[1:][:, 0], normal(3, 2)),
     case("gather(0)", lambda x, i: x.gather(0, i), normal(3, 2), [[0, 2], [0, 1]]),
     case("gather(-1) with repeats", lambda x, i: x.gather(-1, i), normal(2, 3), [[0, 0, 2, 2], [1, 1, 1, 0]]),
