@@ -26,6 +26,7 @@ from .kernels import get_num_threads, set_num_threads
 from .modes import Event, enable_grad, is_grad_enabled, no_grad, observe
 from .nn import summary
 from .ops import *  # noqa: F403
+from .profiler import profile
 from .random import default_generator, manual_seed
 from .tensor import Tensor
 from .viz.graph import draw
