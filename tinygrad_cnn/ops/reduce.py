@@ -9,9 +9,9 @@ from numpy.typing import DTypeLike
 
 from ..autograd import primitive
 from .compare import eq, ne
-from .elementwise import abs, clone, exp, pow, sqrt, square, to, where
+from .elementwise import abs, clone, exp, maximum, minimum, pow, sqrt, square, to, where
 from .index import take_along_dim
-from .shape import expand_to, flatten, flip, reshape
+from .shape import cat, expand_to, flatten, flip, reshape
 from .support import as_tensor, axes, axis, kept_shape
 
 if TYPE_CHECKING:
@@ -110,8 +110,6 @@ def prod(x: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: DTy
         half = x.shape[dim] // 2
         pairs = _part(x, dim, 0, half) * _part(x, dim, half, 2 * half)
         if x.shape[dim] % 2:
-            from .shape import cat
-
             pairs = cat([pairs, _part(x, dim, 2 * half, 2 * half + 1)], dim)
         x = pairs
     if not x.shape[dim]:
@@ -214,15 +212,11 @@ def max(x: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     >>> tg.max(tg.Tensor([[1.0, 3.0], [2.0, 0.0]]), dim=1).indices
     Tensor([1, 0])
     """
-    from .elementwise import maximum
-
     return _extreme(x, dim, keepdim, argmax, amax, maximum, "max")
 
 
 def min(x: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     """The smallest element; with `dim`, `(values, indices)` along it; with a Tensor, `minimum`."""
-    from .elementwise import minimum
-
     return _extreme(x, dim, keepdim, argmin, amin, minimum, "min")
 
 
