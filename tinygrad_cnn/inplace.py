@@ -20,7 +20,10 @@ class InPlace:
     __slots__ = ()
 
     def _overwrite(self: Any, name: str, new: Tensor) -> Any:
-        """Take on `new`'s value in place: as a new link in the graph if one is recorded, else into the array."""
+        """Take on `new`'s value in place: as a new link in the graph if one is recorded, else into the array.
+
+        What is recorded changes this tensor alone: views of it, and what it is a view of, keep their values.
+        """
         if new.shape != self.shape:
             raise ValueError(f"{name}: a result of shape {new.shape} does not fit into {self.shape}")
         if not np.can_cast(new.dtype, self.dtype, "same_kind"):
