@@ -9,6 +9,7 @@ import pytest
 
 import tinygrad_cnn as tg
 from tinygrad_cnn import optim
+from tinygrad_cnn.optim.optimizer import CHUNK
 
 EACH = {
     "SGD": lambda params: optim.SGD(params, lr=0.1, momentum=0.9, weight_decay=0.1, nesterov=True),
@@ -429,3 +430,11 @@ class TestStateDict:
         take_steps(resumed, 2, first=4)
         take_steps(optimizer, 2, first=4)
         np.testing.assert_allclose(z.data, x.data, rtol=1e-10)
+
+
+@pytest.mark.parametrize("name", ["SGD", "RMSprop", "Adagrad", "Adam", "AdamW"])
+def test_overflow_raises_no_warning_in_any_thread(name: str):
+    p = tg.Tensor(np.full(3 * CHUNK, 3e38, np.float32), requires_grad=True)
+    p.grad = tg.Tensor(np.full(3 * CHUNK, 3e38, np.float32))
+    getattr(optim, name)([p], lr=10.0).step()  # every warning is an error here
+    assert p.grad.data[0] == np.float32(3e38)

@@ -124,6 +124,7 @@ class Optimizer:
                 self._update(p, p.grad.data, options)
         return loss
 
+    @np.errstate(all="ignore")  # as in every primitive, and in the threads that share a step
     def _update(self, parameter: Tensor, gradient: np.ndarray, options: dict[str, Any]) -> None:
         """Walk one parameter, its gradient and its state in step."""
         array = parameter.data
