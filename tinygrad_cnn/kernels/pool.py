@@ -15,7 +15,7 @@ from .memory import empty
 from .threads import parallel_for, pieces
 
 Pair = tuple[int, int]
-PIECE = 1 << 16  # elements of the image
+PIECE = 1 << 17  # elements of the image
 
 
 class Windows(NamedTuple):
