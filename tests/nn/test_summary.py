@@ -72,8 +72,8 @@ def test_matrix_products_outside_layers_count_too() -> None:
             return tg.einsum("nik,njk->nij", q, q) + q @ q.mT
 
     rows = cells(Attention(), (5, 6), 3)
-    assert rows["contract"][1:] == [f"{2 * 3 * 5 * 5 * 4}", "300 B"]
-    assert rows["matrix_product"][1:] == [f"{2 * 3 * 5 * 5 * 4}", "300 B"]
+    assert rows["einsum"][1:] == [f"{2 * 3 * 5 * 5 * 4}", "300 B"]
+    assert rows["matmul"][1:] == [f"{2 * 3 * 5 * 5 * 4}", "300 B"]
     assert rows["add"][1:] == ["75", "300 B"]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..modes import Event, no_grad, observe
+from ..ops.names import public_name
 from ..tensor import Tensor
 from .module import Module, current_modules
 
@@ -128,7 +129,7 @@ class _Watch(contextlib.ExitStack):
         out = event.out.data
         is_view = any(isinstance(a, np.ndarray) and np.may_share_memory(a, out) for a in arrays)
         if not is_view:
-            row = _Row(event.primitive.name, str(out.shape), 0, _flops(event, arrays), out.nbytes)
+            row = _Row(public_name(event.primitive.name), str(out.shape), 0, _flops(event, arrays), out.nbytes)
             self.rows[len(running)].append(row)
             self.flops += row.flops
             self.activation_bytes += row.activation_bytes

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import html
 import math
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from ..autograd import Node
 from ..kernels import Geometry, Windows
 from ..modes import enable_grad
 from ..nn import Module
+from ..ops.names import public_name
 from ..tensor import Tensor
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def recorded(outputs: Sequence[Tensor], labels: Labels) -> list[Vertex]:
             elif (constant := _constant(node, index)) is not None:
                 sources.append(leaf(constant))
         places[node] = len(vertices)
-        name = PUBLIC_NAMES.get(node.primitive.name, re.sub("_(over|to|along)$", "", node.primitive.name))
+        name = public_name(node.primitive.name)
         kind = "output" if node in results else "operation"
         vertices.append(Vertex(kind, name, _options(node), node.shape, tuple(sources)))
     return vertices
@@ -181,24 +181,6 @@ def _index(part: Any) -> str:
 
 # -- as graphviz ------------------------------------------------------------------------------------------
 
-PUBLIC_NAMES = {  # where an operation is known by another name than its primitive's
-    "convolve": "conv2d",
-    "convolve_input": "conv2d_input",
-    "convolve_weight": "conv2d_weight",
-    "affine": "linear",
-    "matrix_product": "matmul",
-    "contract": "einsum",
-    "pool_max": "max_pool2d",
-    "pool_average": "avg_pool2d",
-    "reorder": "permute",
-    "broadcast": "expand",
-    "take": "getitem",
-    "overwrite": "setitem",
-    "concatenate": "cat",
-    "max_over": "amax",
-    "min_over": "amin",
-    "euclidean_over": "norm",
-}
 FILL_AND_BORDER = {
     "operation": ("#ffffff", "#5b6b7f"),
     "parameter": ("#fdebcd", "#c98a1b"),

@@ -1,0 +1,34 @@
+"""What the user calls an operation whose primitive has another name."""
+
+from __future__ import annotations
+
+import re
+
+PUBLIC_NAMES = {  # where an operation is known by another name than its primitive's
+    "convolve": "conv2d",
+    "convolve_input": "conv2d_input",
+    "convolve_weight": "conv2d_weight",
+    "affine": "linear",
+    "matrix_product": "matmul",
+    "contract": "einsum",
+    "pool_max": "max_pool2d",
+    "pool_average": "avg_pool2d",
+    "reorder": "permute",
+    "broadcast": "expand",
+    "take": "getitem",
+    "overwrite": "setitem",
+    "concatenate": "cat",
+    "max_over": "amax",
+    "min_over": "amin",
+    "euclidean_over": "norm",
+}
+
+
+def public_name(primitive_name: str) -> str:
+    """The name by which a drawing or a table shows a primitive.
+
+    >>> from tinygrad_cnn.ops.names import public_name
+    >>> public_name("convolve"), public_name("sum_over"), public_name("relu")
+    ('conv2d', 'sum', 'relu')
+    """
+    return PUBLIC_NAMES.get(primitive_name, re.sub("_(over|to|along)$", "", primitive_name))
