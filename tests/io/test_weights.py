@@ -101,13 +101,25 @@ def test_metadata_that_is_not_text_is_refused(tmp_path: Path) -> None:
         weights.save({}, tmp_path / "w", metadata={"epoch": 3})
 
 
+def test_a_file_that_may_not_be_read_is_not_called_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "w.safetensors"
+    tg.save({"x": np.zeros(2)}, path)
+
+    def refuse(name: object, mode: str) -> None:
+        raise PermissionError(13, "Permission denied", str(name))
+
+    monkeypatch.setattr(weights, "open", refuse, raising=False)  # root may read any file
+    with pytest.raises(PermissionError, match=r"w\.safetensors"):
+        tg.load(path)
+
+
 def test_a_missing_file_or_folder_is_named(tmp_path: Path) -> None:
     for read in (weights.load, weights.load_metadata):
         with pytest.raises(FileNotFoundError, match=r"nowhere\.safetensors"):
             read(tmp_path / "nowhere.safetensors")
         with pytest.raises(FileNotFoundError, match="no file"):
             read(tmp_path)
-    with pytest.raises(FileNotFoundError, match="absent"):
+    with pytest.raises(FileNotFoundError, match=r"no folder .*absent"):
         weights.save({}, tmp_path / "absent" / "w")
 
 

@@ -74,6 +74,8 @@ def _plain_array(name: Any, value: Any) -> np.ndarray:
 
 
 def _write_atomically(path: Path, content: bytes) -> None:
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {os.fspath(path.parent)!r} to save weights in")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
     try:
         with open(temporary, "wb") as file:
@@ -92,6 +94,8 @@ def _opened(path: PathLike) -> Iterator[Any]:
 
     if not Path(path).is_file():
         raise FileNotFoundError(f"there is no file {os.fspath(path)!r} to load weights from")
+    with open(path, "rb"):  # safetensors itself calls a file that may not be read one that is not there
+        pass
     try:
         with safe_open(path, framework="numpy") as file:
             yield file
