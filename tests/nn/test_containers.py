@@ -64,6 +64,11 @@ def test_what_is_no_module_is_refused(make) -> None:
             make(wrong)
 
 
+def test_sequential_asks_for_the_modules_of_a_list_one_by_one() -> None:
+    with pytest.raises(TypeError, match=r"Sequential\(\*modules\)"):
+        nn.Sequential([nn.Linear(2, 2), nn.ReLU()])
+
+
 def test_module_list_is_a_list_of_modules() -> None:
     layers = nn.ModuleList(nn.Linear(i + 1, 1) for i in range(3))
     assert [layer.in_features for layer in layers] == [1, 2, 3]

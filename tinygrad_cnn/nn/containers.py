@@ -62,6 +62,8 @@ class Sequential(_Ordered):
     def __init__(self, *modules: Module | OrderedDict[str, Module]) -> None:
         if len(modules) == 1 and isinstance(modules[0], OrderedDict):
             named: Mapping[str, Any] = modules[0]
+        elif len(modules) == 1 and isinstance(modules[0], list | tuple):
+            raise TypeError("Sequential takes its modules one by one: Sequential(*modules)")
         else:
             named = {str(i): module for i, module in enumerate(modules)}
         for name, module in named.items():
