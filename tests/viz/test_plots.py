@@ -45,6 +45,8 @@ def test_history_marks_the_best_epoch_and_the_line_to_beat():
 def test_history_works_after_the_first_epoch_and_without_a_baseline():
     figure = viz.plot_history({name: column[:1] for name, column in HISTORY.items()})
     assert "predicting the median" not in " ".join(labels(figure))
+    low, high = figure.axes[0].get_xlim()
+    assert [tick for tick in figure.axes[0].get_xticks() if low <= tick <= high] == [1]
     assert png(figure)
 
 

@@ -41,8 +41,8 @@ def plot_history(history: Mapping[str, Sequence[float]], baseline: float | None 
             values = np.asarray(history[f"{part}_{quantity}"], np.float64)
             axes.plot(epochs, values, color=colour, marker=marker, markersize=4, linewidth=2, label=name)
         axes.set_xlabel("epoch")
-        axes.set_xlim(0.5, max(len(epochs), 2) + 0.5)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.set_xlim(0.5, len(epochs) + 0.5)
+        axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     loss_axes.set_ylabel("loss")
     error_axes.set_ylabel("mean absolute error (years)")
 
