@@ -8,6 +8,8 @@ python experiments/utkface_age.py predict IMAGE... --weights W         prints ag
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import shutil
 import subprocess
 import sys
@@ -34,9 +36,7 @@ MODELS = {"AgeCNN": AgeCNN}
 
 def train(options: argparse.Namespace) -> None:
     """Find the faces, train on one part of them, choose the best epoch by the second, test on the third."""
-    run = run_folder(options)
-    faces = find_faces(options, options.image_size, run.say)
-    record(run, options, faces)
+    run, faces = begin(options, options.image_size)
     part = faces.test_part
     for needed in ("train", "val"):
         if not len(faces.parts[needed]):
@@ -74,9 +74,7 @@ def train(options: argparse.Namespace) -> None:
 def evaluate_folder(options: argparse.Namespace) -> None:
     """Measure trained weights on a folder of faces."""
     model = load_model(options.weights)
-    run = run_folder(options)
-    faces = find_faces(options, model.image_size, run.say)
-    record(run, options, faces)
+    run, faces = begin(options, model.image_size)
     if not len(faces.parts[options.part]):
         raise UserError(f"{len(faces.dataset)} faces leave none for {options.part}: --part all takes them all")
     loader = faces.loader(options.part, options.batch_size)
@@ -121,6 +119,20 @@ def load_model(path: Path) -> AgeModel:
         return load_age_model(path, MODELS)
     except (ValueError, FileNotFoundError) as error:
         raise UserError(str(error)) from error
+
+
+def begin(options: argparse.Namespace, image_size: int) -> tuple[RunFolder, Faces]:
+    """A run's folder and its faces. Where no faces can be had, no folder is left behind."""
+    run = run_folder(options)
+    try:
+        faces = find_faces(options, image_size, run.say)
+    except BaseException:
+        (run.path / "log.txt").unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the folder was there before, and holds something else
+            run.path.rmdir()
+        raise
+    record(run, options, faces)
+    return run, faces
 
 
 def run_folder(options: argparse.Namespace) -> RunFolder:
@@ -190,7 +202,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def require_opencv() -> None:
-    """Raise UserError where OpenCV can't be imported, as on a machine without libGL."""
+    """Raise UserError where OpenCV can't be imported, as on a machine without libGL.
+
+    A damaged picture is reported by us, in one line; OpenCV's own warning about it would be a second.
+    """
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
     try:
         import cv2  # noqa: F401
     except ImportError as error:

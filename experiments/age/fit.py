@@ -63,7 +63,7 @@ def fit(run: RunFolder, model: AgeModel, faces: Faces, options: argparse.Namespa
                     "val_loss": round(val.loss, 6),
                     "train_mae_years": round(trained.errors.mae, 4),
                     "val_mae_years": round(val.errors.mae, 4),
-                    "learning_rate": rate,
+                    "learning_rate": float(f"{rate:.6g}"),
                     "images_per_second": round(trained.images_per_second, 1),
                     "seconds": round(trained.seconds + val.seconds, 2),
                     "data": faces.kind,

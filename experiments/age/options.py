@@ -19,6 +19,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     command, rest = "train", list(arguments)
     if rest and rest[0] in COMMANDS:
         command = rest.pop(0)
+    elif rest and not rest[0].startswith("-"):
+        Parser(prog="utkface_age.py").error(f"no command {rest[0]!r}; there are {', '.join(COMMANDS)}")
     parser = Parser(prog=f"utkface_age.py {command}", allow_abbrev=False, formatter_class=Help)
     {"train": _train, "evaluate": _evaluate, "predict": _predict}[command](parser)
     options = parser.parse_args(rest)
@@ -74,7 +76,7 @@ def _evaluate(parser: argparse.ArgumentParser) -> None:
     _weights(parser)
     _faces(parser)
     parser.add_argument("--part", choices=("all", "train", "val", "test"), default="all",
-                        help="all the faces, or those of one part of the split")  # fmt: skip
+                        help="all the faces, those trained on among them, or one part of the split")  # fmt: skip
     parser.add_argument("--batch-size", type=_positive_int, default=64, metavar="N", help="faces at a time")
     _run_folder(parser)
 

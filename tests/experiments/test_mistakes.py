@@ -28,7 +28,8 @@ MISTAKES = {
     "an unknown optimiser": (["--optimizer", "lion"], "invalid choice: 'lion'"),
     "an unknown loss": (["--loss", "hinge"], "invalid choice: 'hinge'"),
     "an unknown option": (["--epoch", "3"], "unrecognized arguments"),
-    "an unknown command": (["test"], "unrecognized arguments: test"),
+    "an unknown command": (["test"], "no command 'test'; there are train, evaluate, predict"),
+    "a misspelt command": (["evalute", "--weights", "w"], "no command 'evalute'"),
     "two places to write to": (["--name", "a", "--out", "b"], "not allowed with"),
     "an empty path": (["--out", ""], "--out: must not be empty"),
     "a name that is a path": (["--name", "../a", "--data", "synthetic"], "--name"),
@@ -73,8 +74,30 @@ def test_a_mistake_gets_one_clear_line_and_status_2(command, trained, mistake):
     outcome = command(*arguments)
     assert outcome.status == 2
     assert len(outcome.err) == 1
-    assert outcome.err[0].startswith("utkface_age.py ")
+    assert outcome.err[0].startswith(("utkface_age.py ", "utkface_age.py: "))
     assert message in outcome.err[0]
+
+
+@pytest.mark.parametrize("place", [[], ["--out", "mine"]])
+def test_a_run_that_finds_no_faces_leaves_no_folder_behind_and_no_other_file_is_touched(command, place):
+    Path("mine").mkdir()
+    Path("mine/notes.txt").write_text("mine")
+    assert command("--data-dir", "nowhere", *place).status == 2
+    assert not list(Path(".").glob("runs/*"))
+    assert [path.name for path in Path("mine").iterdir()] == ["notes.txt"]
+
+
+def test_a_picture_cut_short_gets_one_line(tmp_path, script, trained):
+    import cv2
+
+    content = cv2.imencode(".png", np.zeros((40, 40, 3), np.uint8))[1].tobytes()
+    (tmp_path / "cut.png").write_bytes(content[:60])
+    outcome = subprocess.run(
+        [sys.executable, script, "predict", "cut.png", "--weights", trained[0] / "best.safetensors"],
+        cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    assert outcome.returncode == 2
+    assert outcome.stderr == "utkface_age.py predict: can't read cut.png: damaged or not a picture\n"
 
 
 def test_a_split_file_with_a_mistake_gets_one_line(command, photos):

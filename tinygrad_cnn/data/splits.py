@@ -57,8 +57,9 @@ def by_photo(dataset: Dataset, seed: int = 0) -> Split:
 def _cut(groups: Integers, seed: int) -> Split:
     """Deal out whole groups in random order until each part has its share of the images."""
     count = len(groups)
-    order = np.random.default_rng(seed).permutation(groups.max(initial=-1) + 1)
-    rank = np.argsort(order)[groups]  # of each image's group
+    draws = np.random.default_rng(seed).random(count)  # one for each image: where a few group otherwise, few move
+    _, first = np.unique(groups, return_index=True)
+    rank = np.argsort(np.argsort(draws[first], kind="stable"))[groups]  # of each image's group
     ends = np.cumsum(np.bincount(rank))[rank]  # how many images there are, up to the end of the group
     train_end, val_end = np.rint(np.cumsum(FRACTIONS)[:2] * count)
     train, val = ends <= train_end, (ends > train_end) & (ends <= val_end)
@@ -95,9 +96,8 @@ def _read_parts(path: str | os.PathLike[str]) -> dict[str, str]:
         try:
             missing = {"file", "split"} - set(rows.fieldnames or ())
             if missing:
-                raise ValueError(
-                    f"{path}: no column {' and '.join(sorted(missing))} in its first line {rows.fieldnames}"
-                )
+                first = ",".join(rows.fieldnames or ())
+                raise ValueError(f"{path}: no column {' and '.join(sorted(missing))} in its first line, {first!r}")
             for row in rows:
                 name, part = row["file"], row["split"]
                 where = f"{path}, line {rows.line_num}"
