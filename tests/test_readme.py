@@ -18,7 +18,7 @@ def test_every_python_example_runs(code, tmp_path, monkeypatch):
     graphviz = pytest.importorskip("graphviz")
     monkeypatch.chdir(tmp_path)
     # Without graphviz's dot the example's last line could not render; its text is written all the same.
-    monkeypatch.setattr(graphviz.Digraph, "render", lambda self, name, format: self.save(f"{name}.gv"))
+    monkeypatch.setattr(graphviz.Digraph, "render", lambda self, outfile: self.save(Path(outfile).with_suffix(".gv")))
     names: dict[str, object] = {}
     exec(compile(code, str(README), "exec"), names)
     if "loss" in names:
