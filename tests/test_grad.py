@@ -173,3 +173,20 @@ def test_without_create_graph_a_gradient_is_a_constant() -> None:
     (g,) = tg.grad(x**3, x)
     assert g is not None
     assert not g.requires_grad
+
+
+def test_gradients_of_a_recorded_backward_do_not_share_memory():
+    a, b = (tg.ones(1, requires_grad=True) for _ in range(2))
+    (a + b).backward(create_graph=True)
+    assert a.grad is not b.grad
+    assert not np.shares_memory(a.grad.data, b.grad.data)
+
+
+def test_grad_outputs_may_be_an_array_and_inputs_must_be_tensors():
+    x = tg.ones(2, requires_grad=True)
+    (g,) = tg.grad(x * 2, x, np.array([1.0, 3.0], np.float32))
+    assert g.tolist() == [2.0, 6.0]
+    with pytest.raises(RuntimeError, match="1 outputs but 0 grad_outputs"):
+        tg.grad(x * 2, x, [])
+    with pytest.raises(TypeError, match=r"inputs\[0\] should be a Tensor, got ndarray"):
+        tg.grad((x * 2).sum(), [np.ones(2)])

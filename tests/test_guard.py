@@ -252,3 +252,14 @@ def test_nothing_is_held_when_no_graph_is_left() -> None:
         y.sum().backward()
         del y
     assert len(Guard.held) == before
+
+
+def test_a_view_made_by_strides_holds_the_memory_behind_it():
+    array = np.ones(6, np.float32)
+    view = np.lib.stride_tricks.as_strided(array, (3, 2), (8, 4))
+    w = tg.ones(3, 2, requires_grad=True)
+    y = (tg.from_numpy(view) * w).sum()
+    with pytest.raises(RuntimeError, match="a live graph still needs"):
+        tg.from_numpy(array).fill_(7.0)
+    y.backward()
+    tg.from_numpy(array).fill_(7.0)

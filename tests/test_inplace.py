@@ -192,3 +192,12 @@ def test_a_running_sum_is_differentiated_through_all_its_steps() -> None:
     total.backward()
     assert x.grad is not None
     assert x.grad.tolist() == [1 + 2 * 2 + 3 * 4 + 4 * 8]
+
+
+def test_a_recorded_write_into_a_view_of_another_tensor_is_refused_not_lost():
+    h = tg.ones(2, 3, requires_grad=True) * 2
+    with pytest.raises(NotImplementedError, match=r"write x\[i, j\] = value"):
+        h[0][1] = 0
+    h[0, 1] = 0.0
+    h[1] += 1  # Python writes the result back into h
+    assert h.tolist() == [[2.0, 0.0, 2.0], [3.0, 3.0, 3.0]]

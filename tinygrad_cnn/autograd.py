@@ -110,12 +110,11 @@ class Primitive:
         code = forward.__code__
         names, positional = code.co_varnames, code.co_argcount
         options = names[positional : positional + code.co_kwonlyargcount]
-        takes_many = code.co_flags & 0x04  # *inputs
         self.forward, self.residual, self.defaults = forward, residual, forward.__kwdefaults__ or {}
         self.quiet_forward = np.errstate(all="ignore")(forward)  # 1 / 0 is inf without a warning, as in Torch
         self.name = self.__name__ = forward.__name__
         self.__doc__, self.__module__ = forward.__doc__, forward.__module__
-        self.variadic = names[positional + len(options)] if takes_many else None
+        self.variadic = names[positional + len(options)] if code.co_flags & 0x04 else None  # *inputs
         self.inputs = (self.variadic,) if self.variadic else names[:positional]
         self.rules = {
             name: (rule, rule.__code__.co_varnames[1 : rule.__code__.co_argcount]) for name, rule in rules.items()
@@ -336,11 +335,9 @@ def backward(
     arrived = sweep(roots, None, create_graph if retain_graph is None else retain_graph, create_graph)
     given: set[int] = {id(roots[0][1]._data)}  # arrays that somebody else holds already
     for leaf, g in arrived.items():
-        if leaf.grad is not None:
-            with recording(create_graph):
-                leaf.grad = leaf.grad + g
-        elif create_graph:
-            leaf.grad = g
+        if leaf.grad is not None or create_graph:
+            with recording(create_graph):  # g may be another leaf's too, or the caller's: each gets its own
+                leaf.grad = g.clone() if leaf.grad is None else leaf.grad + g
         else:
             array = g._data
             if isinstance(array.base, np.ndarray) or not array.flags.c_contiguous or id(array) in given:
@@ -372,10 +369,13 @@ def grad(
     """
     outputs = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
     inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
-    seeds = (grad_outputs,) if isinstance(grad_outputs, Tensor) else grad_outputs or (None,) * len(outputs)
+    seeds = (None,) * len(outputs) if grad_outputs is None else grad_outputs
+    seeds = (seeds,) if isinstance(seeds, (Tensor, np.ndarray)) else tuple(seeds)
     if len(seeds) != len(outputs):
         raise RuntimeError(f"grad: {len(outputs)} outputs but {len(seeds)} grad_outputs; give one for each")
     for i, x in enumerate(inputs):
+        if not isinstance(x, Tensor):
+            raise TypeError(f"grad: inputs[{i}] should be a Tensor, got {type(x).__name__}")
         if not x.requires_grad:
             raise RuntimeError(f"grad: inputs[{i}] of shape {x.shape} does not require grad")
     roots = [_seed(y, g, f"grad: outputs[{i}]") for i, (y, g) in enumerate(zip(outputs, seeds, strict=True))]

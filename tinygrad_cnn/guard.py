@@ -30,8 +30,7 @@ class Guard:
         self.owners = owners
         with self.lock:
             for array in arrays:
-                base = array.base
-                owner = base if isinstance(base, np.ndarray) else array
+                owner = array if array.base is None else _owner(array)
                 key = id(owner)
                 entry = held.get(key)
                 if entry is None:
@@ -69,4 +68,13 @@ if hasattr(os, "register_at_fork"):
 
 def is_guarded(array: np.ndarray) -> bool:
     """Whether a live graph needs the memory behind `array`."""
-    return id(array.base if isinstance(array.base, np.ndarray) else array) in Guard.held
+    return id(_owner(array)) in Guard.held
+
+
+def _owner(array: np.ndarray) -> np.ndarray:
+    """The array whose memory `array` looks into, through whatever memory maps and as_strided put in between."""
+    base = array.base
+    while base is not None:
+        array = base if isinstance(base, np.ndarray) else array
+        base = getattr(base, "base", None)
+    return array

@@ -9,9 +9,13 @@ import numpy as np
 from . import ops
 from .guard import is_guarded
 from .modes import is_grad_enabled
+from .ops.index import take
 
 if TYPE_CHECKING:
     from .tensor import Tensor
+
+
+WRITE = "x[index] = value"
 
 
 class InPlace:
@@ -33,6 +37,12 @@ class InPlace:
                 raise RuntimeError(
                     f"{name}: a leaf that requires grad cannot be changed in place while recording; "
                     "do it inside `with tg.no_grad():`"
+                )
+            is_view = isinstance(self._data.base, np.ndarray) and (self.is_leaf or self._edge.primitive is take)
+            if name == WRITE and is_view:
+                raise NotImplementedError(
+                    "x[i][j] = value: writing into a view while recording does not reach x; write x[i, j] = value, "
+                    "or take a copy first: y = x[i].clone()"
                 )
             new = new.to(self.dtype)
             self._data, self._source, self._requires_grad = new._data, new._source, new.requires_grad
@@ -60,7 +70,7 @@ class InPlace:
         return self._overwrite("/=", self / other)
 
     def __setitem__(self: Any, index: Any, value: Any) -> None:
-        self._overwrite("x[index] = value", ops.setitem(self, index, value))
+        self._overwrite(WRITE, ops.setitem(self, index, value))
 
     def copy_(self: Any, other: Any) -> Any:
         """Take over `other`'s values (broadcast), in place."""

@@ -34,10 +34,9 @@ def _usable_cpus() -> int:
 class _Job:
     """Numbered pieces of work, handed out to whoever asks; the first exception stops the handing out."""
 
-    def __init__(self, work: Work, count: int, helpers: int) -> None:
+    def __init__(self, work: Work, count: int) -> None:
         self.work, self.numbers = work, iter(range(count))
         self.error: BaseException | None = None
-        self.waiting_for = helpers
         self.done = queue.SimpleQueue[None]()
 
     def take_part(self) -> None:
@@ -109,7 +108,7 @@ def parallel_for(work: Work, count: int) -> None:
             work(number)
         return
     _start_helpers(helpers)
-    job = _Job(work, count, helpers)
+    job = _Job(work, count)
     for _ in range(helpers):
         _jobs.put(job)
     _here.inside_job = True

@@ -64,7 +64,7 @@ def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 def squeeze(x: Tensor, dim: int | tuple[int, ...] | None = None) -> Tensor:
     """Without the axes of length 1: all of them, or those among `dim`."""
     x = as_tensor(x, "squeeze")
-    drop = axes(x, dim, "squeeze")
+    drop = () if dim in ((), []) else axes(x, dim, "squeeze")
     return reshape_to(x, shape=tuple(n for i, n in enumerate(x.shape) if n != 1 or i not in drop))
 
 

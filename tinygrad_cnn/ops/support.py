@@ -21,7 +21,7 @@ def as_array(data: Any, dtype: DTypeLike | None = None) -> np.ndarray:
         array = array.astype(np.float32)
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
-    if array.dtype.kind not in "fiub":
+    if array.dtype.kind not in "fiub" or array.dtype.itemsize > 8:
         raise TypeError(f"Tensor: expected numbers (float, int or bool), got {array.dtype} from {type(data).__name__}")
     return array
 
