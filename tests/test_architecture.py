@@ -20,7 +20,7 @@ BELOW = {
     "ops": {"kernels", "autograd"},
     "nn": ENGINE | {"kernels", "ops", "functional", "optim", "losses"},
     "optim": ENGINE | {"kernels", "ops"},
-    "data": ENGINE,
+    "data": ENGINE | {"kernels"},
     "io": ENGINE,
     "viz": ENGINE | {"kernels", "ops", "nn", "io"},
     "train": ENGINE | {"losses", "ops", "functional", "nn", "optim", "data", "viz", "io"},

@@ -54,7 +54,7 @@ def test_holds_the_images_in_the_order_of_the_files(files, folder):
 def test_is_made_of_many_blocks_by_many_threads(files, folder, monkeypatch):
     whole = cached_images(files, 40, folder / "whole")
     monkeypatch.setattr(cache, "BLOCK_BYTES", 40 * 40 * 3 * 5)
-    monkeypatch.setattr(cache, "_cores", lambda: 4)
+    monkeypatch.setattr(cache, "get_num_threads", lambda: 4)
     pieces = cached_images(files, 40, folder / "pieces")
     np.testing.assert_array_equal(pieces.images, whole.images)
     assert pieces.checksum == whole.checksum

@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ..kernels import get_num_threads
 from .decode import UnreadableImage, read_image
 
 FORMAT = "rgb, largest centred square, 1"  # a part of the key: change it with what read_image gives
@@ -149,7 +150,7 @@ def _build(path: Path, files: Sequence[SourceFile], size: int, progress: bool) -
                 _write_at(out.fileno(), images, offset + start * math.prod(shape[1:]))
                 return {start + i: why for i, why in failures.items()}, [zlib.crc32(image) for image in images]
 
-            pool = ThreadPoolExecutor(_cores())
+            pool = ThreadPoolExecutor(get_num_threads())
             try:
                 blocks = pool.map(decode, range(0, len(files), rows))
                 with tqdm(total=len(files), desc="decoding", unit=" images", disable=not progress or None) as bar:
@@ -201,8 +202,3 @@ def _temporary(folder: Path) -> Iterator[Path]:
         yield path
     finally:
         path.unlink(missing_ok=True)
-
-
-def _cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
