@@ -261,3 +261,8 @@ def test_a_bad_option_is_refused(options, words):
         DataLoader(faces(), **options)
     with pytest.raises(ValueError, match="count from 0"):
         DataLoader(faces()).set_epoch(-1)
+
+
+def test_what_is_no_dataset_is_refused_at_once():
+    with pytest.raises(TypeError, match=r"expected a Dataset, such as ArrayDataset, not list"):
+        DataLoader([(np.zeros((3, 8, 8), np.float32), 1.0)])

@@ -50,6 +50,8 @@ class DataLoader:
         transform: Transform | None = None,
         prefetch: int = 2,
     ) -> None:
+        if not isinstance(dataset, Dataset):
+            raise TypeError(f"DataLoader: expected a Dataset, such as ArrayDataset, not {type(dataset).__name__}")
         for name, value, least in (
             ("batch_size", batch_size, 1),
             ("seed", seed, 0),
