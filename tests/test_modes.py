@@ -167,3 +167,11 @@ def test_an_observer_sees_other_threads_too() -> None:
         thread.start()
         thread.join()
     assert [event.primitive.name for event in events] == ["add"]
+
+
+def test_no_grad_decorates_with_and_without_parentheses():
+    x = tg.ones(1, requires_grad=True)
+    for decorator in (tg.no_grad, tg.no_grad()):
+        assert not decorator(lambda: x * 2)().requires_grad
+    with tg.no_grad():
+        assert tg.enable_grad(lambda: x * 2)().requires_grad

@@ -125,3 +125,22 @@ def test_a_primitive_without_rules_gives_constants() -> None:
 
     assert not half(leaf(1.0)).requires_grad
     assert half(np.array([2.0])).tolist() == [1.0]
+
+
+def test_a_rule_that_returns_no_tensor_or_one_that_does_not_fit_is_named():
+    @tg.primitive(x=lambda g: None)
+    def forgetful(x):
+        return x * 2
+
+    @tg.primitive(x=lambda g: g.sum())
+    def misshapen(x):
+        return x * 2
+
+    for op, got in ((forgetful, "NoneType"), (misshapen, r"\(\)")):
+        with pytest.raises(TypeError, match=rf"{op.name}: a rule should return a Tensor that fits .*, got {got}"):
+            op(tg.ones(3, requires_grad=True)).sum().backward()
+
+
+def test_primitive_without_parentheses_says_how_it_is_written():
+    with pytest.raises(TypeError, match=r"write @primitive\(x=rule\)"):
+        tg.primitive(lambda x: x)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .guard import Guard
+from .guard import Guard, arrays_in
 from .modes import Event, mode, observers, recording
 
 if TYPE_CHECKING:
@@ -61,6 +61,9 @@ class Node:
         rule, names = primitive.rules[primitive.variadic or primitive.inputs[index]]
         cotangent = rule(g, *[Tensor._make(kept[n], self) if n == "out" else kept.get(n, index) for n in names])
         shape, dtype = self.inputs[index]  # type: ignore[misc]
+        if not isinstance(cotangent, Tensor) or len(cotangent._data.shape) < len(shape):
+            got = getattr(cotangent, "shape", type(cotangent).__name__)
+            raise TypeError(f"{primitive.name}: a rule should return a Tensor that fits an input of {shape}, got {got}")
         if cotangent._data.shape != shape:  # this input was broadcast
             cotangent = cotangent.sum_to(shape)
         if cotangent._data.dtype is not dtype:
@@ -69,18 +72,12 @@ class Node:
 
     def free(self) -> None:
         """Drop the arrays among what is kept; options and shapes stay, and where there are no arrays, all does."""
-        if any(map(_arrays_in, self.kept.values())):
+        if any(map(arrays_in, self.kept.values())):
             self.freed, self.guard = True, None
-            self.kept = {name: value for name, value in self.kept.items() if not _arrays_in(value)}
+            self.kept = {name: value for name, value in self.kept.items() if not arrays_in(value)}
 
     def __repr__(self) -> str:
         return f"<Node {self.primitive.name} {self.shape}>"
-
-
-def _arrays_in(value: Any) -> list[np.ndarray]:
-    if isinstance(value, (tuple, list)):
-        return [array for item in value for array in _arrays_in(item)]
-    return [value._data] if isinstance(value, Tensor) else [value] if isinstance(value, np.ndarray) else []
 
 
 def _kept(x: Any, arrays: list[np.ndarray]) -> Any:
@@ -208,7 +205,7 @@ class Primitive:
                 kept = np.shape(inputs[position]) if not self.variadic else tuple(map(np.shape, inputs))
             elif kind == "option":
                 kept = options[name] if name in options else self.defaults[name]
-                arrays += _arrays_in(kept)  # such as an index
+                arrays += arrays_in(kept)  # such as an index
             elif kind == "out":
                 kept = out  # not as a Tensor, which would point back to this node
                 arrays.append(out)
@@ -219,7 +216,7 @@ class Primitive:
         return node
 
 
-def primitive(*, residual: bool = False, **rules: Rule) -> Callable[[Callable[..., Any]], Primitive]:
+def primitive(*bare: Any, residual: bool = False, **rules: Rule) -> Callable[[Callable[..., Any]], Primitive]:
     """Make a differentiable operation of a function on arrays.
 
     Positional parameters are the inputs, keyword-only ones are options. Each rule is named after an input
@@ -236,6 +233,8 @@ def primitive(*, residual: bool = False, **rules: Rule) -> Callable[[Callable[..
     >>> x.grad
     Tensor([1.])
     """
+    if bare:
+        raise TypeError("primitive takes its rules by name: write @primitive(x=rule), or @primitive() for none")
     return lambda forward: Primitive(forward, rules, residual)
 
 

@@ -78,3 +78,11 @@ def _owner(array: np.ndarray) -> np.ndarray:
         array = base if isinstance(base, np.ndarray) else array
         base = getattr(base, "base", None)
     return array
+
+
+def arrays_in(value: Any) -> list[np.ndarray]:
+    """The arrays that a value is, or holds in Tensors, tuples and lists."""
+    if isinstance(value, (tuple, list)):
+        return [array for item in value for array in arrays_in(item)]
+    value = getattr(value, "_data", value)
+    return [value] if isinstance(value, np.ndarray) else []

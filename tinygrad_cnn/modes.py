@@ -41,7 +41,7 @@ class recording(contextlib.ContextDecorator):  # noqa: N801 - a context manager 
         mode.recording = self.before.pop()
 
 
-def no_grad() -> recording:
+def no_grad(function: Any = None) -> Any:
     """Record nothing inside: for evaluation, and for writing parameters. A context manager and decorator.
 
     >>> import tinygrad_cnn as tg
@@ -50,12 +50,12 @@ def no_grad() -> recording:
     ...     print((x * 2).requires_grad)
     False
     """
-    return recording(False)
+    return recording(False) if function is None else recording(False)(function)
 
 
-def enable_grad() -> recording:
+def enable_grad(function: Any = None) -> Any:
     """Record again inside a `no_grad` block. A context manager and decorator."""
-    return recording(True)
+    return recording(True) if function is None else recording(True)(function)
 
 
 def is_grad_enabled() -> bool:

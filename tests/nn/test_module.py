@@ -468,3 +468,17 @@ def test_repr_is_nested_with_a_name_before_each_child() -> None:
         "  (heads.age): Linear(in_features=8, out_features=1, bias=True)\n"
         ")"
     )
+
+
+def test_a_tensor_in_a_parameters_place_is_refused_for_it_would_not_be_trained():
+    layer = nn.Linear(2, 1)
+    with pytest.raises(TypeError, match=r"Linear.weight is a Parameter.*assign nn.Parameter\(tensor\)"):
+        layer.weight = tg.ones(1, 2)
+    layer.weight = nn.Parameter(tg.ones(1, 2))
+    assert [name for name, _ in layer.named_parameters()] == ["weight", "bias"]
+
+
+def test_a_tensor_assigned_to_a_buffer_gives_it_new_values():
+    norm = nn.BatchNorm1d(2)
+    norm.running_mean = tg.Tensor([1.0, 2.0])
+    assert norm.state_dict()["running_mean"].tolist() == [1.0, 2.0]

@@ -29,8 +29,8 @@ class Parameter(Tensor):
 class Buffer(Tensor):
     """A tensor that belongs to a module's state but is not trained, such as a running mean.
 
-    One with `persistent=False` is left out of `state_dict`. Give it new values with `buffer.data = ...`:
-    binding the attribute to a plain tensor would make it an ordinary attribute, which is not saved.
+    One with `persistent=False` is left out of `state_dict`. A plain Tensor assigned to the attribute gives it new
+    values; it stays a buffer.
     """
 
     def __init__(self, data: Any, persistent: bool = True) -> None:
@@ -124,6 +124,19 @@ class Module:
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes. Every subclass writes its own; callers use `module(x)`."""
         raise NotImplementedError(f"{type(self).__name__} has no forward method: define forward(self, x)")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute, but keep a parameter a parameter and a buffer a buffer."""
+        before = vars(self).get(name)
+        if isinstance(value, Tensor) and isinstance(before, (Parameter, Buffer)) and type(value) is Tensor:
+            if isinstance(before, Parameter):
+                raise TypeError(
+                    f"{type(self).__name__}.{name} is a Parameter, and a Tensor in its place would not be trained; "
+                    f"set {name}.data, or assign nn.Parameter(tensor)"
+                )
+            before.data = value.data
+            return
+        super().__setattr__(name, value)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         running = _running.modules
