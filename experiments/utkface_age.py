@@ -80,6 +80,8 @@ def evaluate_folder(options: argparse.Namespace) -> None:
     loader = faces.loader(options.part, options.batch_size)
     result = evaluate(model.model, loader, model.scale, title=f"{options.part} faces")
     run.say("", *write_report(run, model, faces, options.part, result, weights=str(options.weights)), "")
+    if options.part == "all":
+        run.say("faces that the weights were trained on, if any are in this folder, flatter the figure; see --part")
     trained = f", weights trained on {model.data}" if model.data != faces.kind else ""
     run.say(f"MAE {result.errors.mae:.2f} years; everything is in {run.path}; data: {faces.kind}{trained}")
 
