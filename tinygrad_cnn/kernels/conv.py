@@ -10,6 +10,7 @@ when the result is written. Columns for the whole batch at once would leave the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -93,83 +94,108 @@ class _Image:
         return buffer.reshape(self.groups, channels // self.groups, -1)[:, :, : self.length], image
 
 
+Buffers = tuple[_Image, np.ndarray, np.ndarray]
+
+
+def _buffers(
+    channels: int,
+    outputs: int,
+    size: tuple[int, ...],
+    kernel: tuple[int, ...],
+    geometry: Geometry,
+    dtype: np.dtype,
+) -> Buffers:
+    """What one thread needs: an image and its columns, and results at every place, as matrices and as (O, H', W')."""
+    image = _Image(channels, size, kernel, geometry, dtype)
+    return image, *image.lines(outputs, dtype)
+
+
 def _common(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
     dtype = np.result_type(*arrays)
     return tuple(a.astype(dtype, copy=False) for a in arrays)
 
 
-def _chunk(count: int) -> int:
-    """Images that one piece of work goes through with the same buffers: fixed by the batch alone."""
-    return max(1, count // 8)
+def _chunks(count: int) -> list[tuple[int, int]]:
+    """The batch in 32 to 63 chunks, or one for each image: the cut depends on the batch alone."""
+    return list(pieces(count, max(1, count // 32)))
+
+
+def _by_images(
+    chunks: list[tuple[int, int]], make: Callable[[], Buffers], work: Callable[[int, int, Buffers], None]
+) -> None:
+    """work(chunk, n, buffers) for each image n of each chunk.
+
+    A thread keeps its buffers from one chunk to the next: many chunks share the work out evenly, and setting up
+    buffers for each would cost a tenth of it.
+    """
+    spare: list[Buffers] = []
+
+    def some(number: int) -> None:
+        try:
+            buffers = spare.pop()
+        except IndexError:
+            buffers = make()
+        for n in range(*chunks[number]):
+            work(number, n, buffers)
+        spare.append(buffers)
+
+    parallel_for(some, len(chunks))
 
 
 def conv2d(x: np.ndarray, w: np.ndarray, geometry: Geometry, bias: np.ndarray | None = None) -> np.ndarray:
     """(N, C, H, W), (O, C/groups, kh, kw), (O,) -> (N, O, H', W')."""
     x, w = _common(x, w)
-    kernel, size = w.shape[2:], x.shape[2:]
-    height, width = geometry.output_size(size, kernel)
-    out = empty((x.shape[0], w.shape[0], height, width), x.dtype)
-    matrix = w.reshape(geometry.groups, w.shape[0] // geometry.groups, -1)
+    out = empty((len(x), len(w), *geometry.output_size(x.shape[2:], w.shape[2:])), x.dtype)
+    matrix = w.reshape(geometry.groups, len(w) // geometry.groups, -1)
     column = np.zeros((), x.dtype) if bias is None else bias.astype(x.dtype, copy=False)[:, None, None]
-    chunks = list(pieces(len(x), _chunk(len(x))))
 
-    def work(number: int) -> None:
-        buffers = _Image(x.shape[1], size, kernel, geometry, x.dtype)
-        lines, image = buffers.lines(w.shape[0], x.dtype)
-        for n in range(*chunks[number]):
-            np.matmul(matrix, buffers.load(x[n]), out=lines)
-            np.add(image, column, out=out[n])
+    def work(_: int, n: int, buffers: Buffers) -> None:
+        image, lines, picture = buffers
+        np.matmul(matrix, image.load(x[n]), out=lines)
+        np.add(picture, column, out=out[n])
 
-    parallel_for(work, len(chunks))
+    _by_images(_chunks(len(x)), lambda: _buffers(x.shape[1], len(w), x.shape[2:], w.shape[2:], geometry, x.dtype), work)
     return out
 
 
 def conv2d_input(g: np.ndarray, w: np.ndarray, geometry: Geometry, size: tuple[int, ...]) -> np.ndarray:
     """conv2d's adjoint in x, for an image of `size`: (N, O, H', W'), (O, C/groups, kh, kw) -> (N, C, *size)."""
     g, w = _common(g, w)
-    kernel, groups = w.shape[2:], geometry.groups
-    channels = w.shape[1] * groups
-    out = empty((g.shape[0], channels, *size), g.dtype)
-    matrix = w.reshape(groups, w.shape[0] // groups, -1).transpose(0, 2, 1)
-    chunks = list(pieces(len(g), _chunk(len(g))))
+    channels = w.shape[1] * geometry.groups
+    out = empty((len(g), channels, *size), g.dtype)
+    matrix = w.reshape(geometry.groups, len(w) // geometry.groups, -1).transpose(0, 2, 1)
 
-    def work(number: int) -> None:
-        buffers = _Image(channels, size, kernel, geometry, g.dtype)
-        lines, image = buffers.lines(w.shape[0], g.dtype)
-        for n in range(*chunks[number]):
-            np.copyto(image, g[n])
-            np.matmul(matrix, lines, out=buffers.columns)
-            np.copyto(out[n], buffers.add_up())
+    def work(_: int, n: int, buffers: Buffers) -> None:
+        image, lines, picture = buffers
+        np.copyto(picture, g[n])
+        np.matmul(matrix, lines, out=image.columns)
+        np.copyto(out[n], image.add_up())
 
-    parallel_for(work, len(chunks))
+    _by_images(_chunks(len(g)), lambda: _buffers(channels, len(w), size, w.shape[2:], geometry, g.dtype), work)
     return out
 
 
 def conv2d_weight(x: np.ndarray, g: np.ndarray, geometry: Geometry, kernel: tuple[int, ...]) -> np.ndarray:
     """conv2d's adjoint in w: (N, C, H, W), (N, O, H', W') -> (O, C/groups, *kernel)."""
     x, g = _common(x, g)
-    groups, outputs, size = geometry.groups, g.shape[1], x.shape[2:]
-    rows = x.shape[1] // groups * kernel[0] * kernel[1]
-    chunks = list(pieces(len(x), _chunk(len(x))))
-    sums = np.zeros((len(chunks), groups, rows, outputs // groups), x.dtype)
+    groups, outputs, channels = geometry.groups, g.shape[1], x.shape[1]
+    shape = (groups, channels // groups * kernel[0] * kernel[1], outputs // groups)
+    chunks = _chunks(len(x))
+    sums = np.zeros((len(chunks), *shape), x.dtype)
 
-    def work(number: int) -> None:
-        buffers = _Image(x.shape[1], size, kernel, geometry, x.dtype)
-        lines, image = buffers.lines(outputs, x.dtype)
-        product = np.empty(sums.shape[1:], x.dtype)
-        for n in range(*chunks[number]):
-            np.copyto(image, g[n])
-            np.matmul(buffers.load(x[n]), lines.transpose(0, 2, 1), out=product)
-            sums[number] += product
+    def work(chunk: int, n: int, buffers: Buffers) -> None:
+        image, lines, picture = buffers
+        np.copyto(picture, g[n])
+        sums[chunk] += np.matmul(image.load(x[n]), lines.transpose(0, 2, 1))
 
-    parallel_for(work, len(chunks))
-    total = sums.sum(axis=0).transpose(0, 2, 1)  # (groups, O/groups, rows); summed in the chunks' order
+    _by_images(chunks, lambda: _buffers(channels, outputs, x.shape[2:], kernel, geometry, x.dtype), work)
+    total = sums.sum(axis=0).transpose(0, 2, 1)  # in the chunks' order; (groups, O/groups, C/groups * kernel)
     return np.ascontiguousarray(total).reshape(outputs, -1, *kernel)
 
 
 def sum_channels(x: np.ndarray) -> np.ndarray:
     """Each channel's sum over the batch and the places, conv2d's adjoint in the bias: (N, C, H, W) -> (C,)."""
-    chunks = list(pieces(len(x), _chunk(len(x))))
+    chunks = _chunks(len(x))
     sums = np.zeros((len(chunks), x.shape[1]), x.dtype)
 
     def work(number: int) -> None:
