@@ -10,14 +10,13 @@ when the result is written. Columns for the whole batch at once would leave the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from .memory import empty
-from .threads import parallel_for, pieces
+from .threads import parallel_for, parallel_with, pieces
 
 Pair = tuple[int, int]
 
@@ -120,28 +119,6 @@ def _chunks(count: int) -> list[tuple[int, int]]:
     return list(pieces(count, max(1, count // 32)))
 
 
-def _by_images(
-    chunks: list[tuple[int, int]], make: Callable[[], Buffers], work: Callable[[int, int, Buffers], None]
-) -> None:
-    """work(chunk, n, buffers) for each image n of each chunk.
-
-    A thread keeps its buffers from one chunk to the next: many chunks share the work out evenly, and setting up
-    buffers for each would cost a tenth of it.
-    """
-    spare: list[Buffers] = []
-
-    def some(number: int) -> None:
-        try:
-            buffers = spare.pop()
-        except IndexError:
-            buffers = make()
-        for n in range(*chunks[number]):
-            work(number, n, buffers)
-        spare.append(buffers)
-
-    parallel_for(some, len(chunks))
-
-
 def conv2d(x: np.ndarray, w: np.ndarray, geometry: Geometry, bias: np.ndarray | None = None) -> np.ndarray:
     """(N, C, H, W), (O, C/groups, kh, kw), (O,) -> (N, O, H', W')."""
     x, w = _common(x, w)
@@ -149,12 +126,12 @@ def conv2d(x: np.ndarray, w: np.ndarray, geometry: Geometry, bias: np.ndarray | 
     matrix = w.reshape(geometry.groups, len(w) // geometry.groups, -1)
     column = np.zeros((), x.dtype) if bias is None else bias.astype(x.dtype, copy=False)[:, None, None]
 
-    def work(_: int, n: int, buffers: Buffers) -> None:
+    def work(n: int, buffers: Buffers) -> None:
         image, lines, picture = buffers
         np.matmul(matrix, image.load(x[n]), out=lines)
         np.add(picture, column, out=out[n])
 
-    _by_images(_chunks(len(x)), lambda: _buffers(x.shape[1], len(w), x.shape[2:], w.shape[2:], geometry, x.dtype), work)
+    parallel_with(lambda: _buffers(x.shape[1], len(w), x.shape[2:], w.shape[2:], geometry, x.dtype), work, len(x))
     return out
 
 
@@ -165,13 +142,13 @@ def conv2d_input(g: np.ndarray, w: np.ndarray, geometry: Geometry, size: tuple[i
     out = empty((len(g), channels, *size), g.dtype)
     matrix = w.reshape(geometry.groups, len(w) // geometry.groups, -1).transpose(0, 2, 1)
 
-    def work(_: int, n: int, buffers: Buffers) -> None:
+    def work(n: int, buffers: Buffers) -> None:
         image, lines, picture = buffers
         np.copyto(picture, g[n])
         np.matmul(matrix, lines, out=image.columns)
         np.copyto(out[n], image.add_up())
 
-    _by_images(_chunks(len(g)), lambda: _buffers(channels, len(w), size, w.shape[2:], geometry, g.dtype), work)
+    parallel_with(lambda: _buffers(channels, len(w), size, w.shape[2:], geometry, g.dtype), work, len(g))
     return out
 
 
@@ -183,12 +160,13 @@ def conv2d_weight(x: np.ndarray, g: np.ndarray, geometry: Geometry, kernel: tupl
     chunks = _chunks(len(x))
     sums = np.zeros((len(chunks), *shape), x.dtype)
 
-    def work(chunk: int, n: int, buffers: Buffers) -> None:
+    def work(number: int, buffers: Buffers) -> None:
         image, lines, picture = buffers
-        np.copyto(picture, g[n])
-        sums[chunk] += np.matmul(image.load(x[n]), lines.transpose(0, 2, 1))
+        for n in range(*chunks[number]):
+            np.copyto(picture, g[n])
+            sums[number] += np.matmul(image.load(x[n]), lines.transpose(0, 2, 1))
 
-    _by_images(chunks, lambda: _buffers(channels, outputs, x.shape[2:], kernel, geometry, x.dtype), work)
+    parallel_with(lambda: _buffers(channels, outputs, x.shape[2:], kernel, geometry, x.dtype), work, len(chunks))
     total = sums.sum(axis=0).transpose(0, 2, 1)  # in the chunks' order; (groups, O/groups, C/groups * kernel)
     return np.ascontiguousarray(total).reshape(outputs, -1, *kernel)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .memory import empty, empty_like
-from .threads import parallel_for, pieces
+from .threads import parallel_for, parallel_with, pieces
 
 # Elements: float32 pieces of input, output and scratch stay together in a core's L2 cache, and one step over a piece
 # takes long enough that threads seldom wait for each other's Python.
@@ -45,14 +45,20 @@ def where_positive(a: Any, b: Any) -> np.ndarray:
     a, b = np.asarray(a, order="C"), np.asarray(b, order="C")
     bits = INTEGER_OF_SIZE[a.dtype.itemsize]
 
-    def mask(out: np.ndarray, a: np.ndarray, b: np.ndarray) -> None:
-        goes, keep = empty(b.shape, bool), empty(b.shape, bits)
+    out = empty_like(a)
+    flats = out.reshape(-1).view(bits), a.reshape(-1).view(bits), b.reshape(-1)
+    cuts = list(pieces(out.size, PIECE))
+
+    def mask(number: int, scratch: tuple[np.ndarray, np.ndarray]) -> None:
+        to, a, b = (flat[slice(*cuts[number])] for flat in flats)
+        goes, keep = (s[: to.size] for s in scratch)
         np.less_equal(b, 0, out=goes)
         np.copyto(keep, goes)
         keep -= 1  # 0 for what goes, all ones for what stays
-        np.bitwise_and(a.view(bits), keep, out=out.view(bits))
+        np.bitwise_and(a, keep, out=to)
 
-    return _by_pieces(mask, empty_like(a), a, b)
+    parallel_with(lambda: (empty((PIECE,), bool), empty((PIECE,), bits)), mask, len(cuts))
+    return out
 
 
 # erf(x) / x as a polynomial in 2x**2 - 1 for |x| < 1, and exp(x**2) * erfc(x) as one in a fraction of |x| that

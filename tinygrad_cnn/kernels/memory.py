@@ -8,6 +8,7 @@ array that looks into it dies, and the next array of about its size takes it ove
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import threading
 import weakref
@@ -45,6 +46,21 @@ def empty(shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
 def empty_like(x: np.ndarray) -> np.ndarray:
     """An uninitialised C-ordered array of x's shape and dtype."""
     return empty(x.shape, x.dtype)
+
+
+class Scratch:
+    """One thread's arrays for intermediate results, by name: made once, taken again for every piece of the work."""
+
+    def __init__(self) -> None:
+        self.blocks: dict[str, np.ndarray] = {}
+
+    def take(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
+        """An uninitialised array; what the same name gave before is overwritten."""
+        count = math.prod(shape)
+        block = self.blocks.get(name)
+        if block is None or block.size < count or block.dtype != dtype:
+            block = self.blocks[name] = empty((count,), dtype)
+        return block[:count].reshape(shape)
 
 
 def _take(size: int) -> np.ndarray:

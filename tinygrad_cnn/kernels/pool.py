@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .memory import empty
-from .threads import parallel_for, pieces
+from .memory import Scratch, empty
+from .threads import parallel_for, parallel_with, pieces
 
 Pair = tuple[int, int]
 PIECE = 1 << 17  # elements of the image
@@ -79,12 +79,14 @@ def max_windows(x: np.ndarray, windows: Windows) -> tuple[np.ndarray, np.ndarray
     best = empty((len(planes), *windows.places), x.dtype)
     winner = empty(best.shape, np.min_scalar_type(windows.kernel[0] * windows.kernel[1]))
 
-    def work(number: int) -> None:
+    pairs = _are_pairs(windows, planes)
+
+    def work(number: int, scratch: Scratch) -> None:
         part = slice(*chunks[number])
-        if not (_are_pairs(windows, planes) and _max_of_pairs(planes[part], best[part], winner[part])):
+        if not (pairs and _max_of_pairs(planes[part], best[part], winner[part], scratch)):
             _max_of_taps(planes[part], windows, best[part], winner[part])
 
-    parallel_for(work, len(chunks))
+    parallel_with(Scratch, work, len(chunks))
     return best.reshape(shape), winner.reshape(shape)
 
 
@@ -116,26 +118,27 @@ def _are_pairs(windows: Windows, planes: np.ndarray) -> bool:
     )
 
 
-def _max_of_pairs(planes: np.ndarray, best: np.ndarray, winner: np.ndarray) -> bool:
+def _max_of_pairs(planes: np.ndarray, best: np.ndarray, winner: np.ndarray, scratch: Scratch) -> bool:
     """_max_of_taps for 2x2 windows side by side, in a fifth of its time; False, and nothing done, for NaN.
 
     Rows first, which lie contiguously, then columns; no masked copies, which NumPy does one by one.
     """
     height, width = best.shape[1:]
     upper, lower = planes[:, : 2 * height : 2, : 2 * width], planes[:, 1 : 2 * height : 2, : 2 * width]
-    larger, low = empty(upper.shape, planes.dtype), empty(upper.shape, bool)
-    np.maximum(upper, lower, out=larger)
-    np.greater(lower, upper, out=low)
+    larger = np.maximum(upper, lower, out=scratch.take("larger", upper.shape, planes.dtype))
+    low = np.greater(lower, upper, out=scratch.take("low", upper.shape, bool))
     left, right = larger[:, :, ::2], larger[:, :, 1::2]
     np.maximum(left, right, out=best)
     if np.isnan(best.max(initial=0)):
         return False
     # A window's two winning rows as one number: the left column's in the low byte, the right one's in the high.
-    rows, column = low.view(np.uint16), empty(best.shape, bool)
-    np.equal(left, right, out=column)
-    column &= rows == 1  # equal columns: the right one comes first only if it won above and the left one below
-    column |= right > left
-    shift = np.left_shift(column.view(np.uint8), 3, out=empty(best.shape, np.uint16), casting="unsafe")
+    rows = low.view(np.uint16)
+    column = np.equal(left, right, out=scratch.take("column", best.shape, bool))
+    other = np.equal(rows, 1, out=scratch.take("other", best.shape, bool))
+    column &= other  # equal columns: the right one comes first only if it won above and the left one below
+    column |= np.greater(right, left, out=other)
+    shift = scratch.take("shift", best.shape, np.uint16)
+    np.left_shift(column.view(np.uint8), 3, out=shift, casting="unsafe")
     np.right_shift(rows, shift, out=shift)
     shift &= 1  # the winning column's row
     shift += shift
@@ -165,21 +168,23 @@ def spread_windows(g: np.ndarray, winner: np.ndarray, windows: Windows, size: tu
     taken = winner.reshape(planes.shape)
     out = empty((len(planes), *size), g.dtype)
 
-    def work(number: int) -> None:
+    pairs = g.dtype == np.float32 and _are_pairs(windows, out)
+
+    def work(number: int, scratch: Scratch) -> None:
         part = slice(*chunks[number])
-        if g.dtype == np.float32 and _are_pairs(windows, out):
-            _spread_pairs(planes[part], taken[part], out[part])
+        if pairs:
+            _spread_pairs(planes[part], taken[part], out[part], scratch)
             return
         image = np.zeros((len(planes[part]), *windows.padded(size)), g.dtype)
         for tap, (rows, columns) in windows.taps():
             image[:, rows, columns] += np.where(taken[part] == tap, planes[part], 0)
         np.copyto(out[part], windows.inside(image, size))
 
-    parallel_for(work, len(chunks))
+    parallel_with(Scratch, work, len(chunks))
     return out.reshape(*g.shape[:2], *size)
 
 
-def _spread_pairs(planes: np.ndarray, taken: np.ndarray, out: np.ndarray) -> None:
+def _spread_pairs(planes: np.ndarray, taken: np.ndarray, out: np.ndarray, scratch: Scratch) -> None:
     """spread_windows for 2x2 windows side by side of float32, in a fifth of the general way's time.
 
     The two elements of a window's row are written as one 64-bit number: g's bits in its lower half (left) or
@@ -189,11 +194,13 @@ def _spread_pairs(planes: np.ndarray, taken: np.ndarray, out: np.ndarray) -> Non
     if (2 * height, 2 * width) != out.shape[1:]:
         out[:, 2 * height :] = 0
         out[:, :, 2 * width :] = 0
-    upper, lower, place = (empty(planes.shape, np.uint64) for _ in range(3))
+    upper, lower, place = (scratch.take(name, planes.shape, np.uint64) for name in ("upper", "lower", "place"))
+    byte = scratch.take("byte", planes.shape, np.uint8)
     np.copyto(upper, planes.view(np.uint32))
-    np.left_shift(taken & 1, 5, out=place, casting="unsafe")  # the column: 0 bits or 32
+    np.left_shift(np.bitwise_and(taken, 1, out=byte), 5, out=byte)
+    np.copyto(place, byte)  # the column: 0 bits or 32
     np.left_shift(upper, place, out=upper)
-    np.right_shift(taken, 1, out=place, casting="unsafe")  # the row
+    np.copyto(place, np.right_shift(taken, 1, out=byte))  # the row
     np.multiply(upper, place, out=lower)
     np.bitwise_xor(upper, lower, out=upper)
     out[:, : 2 * height : 2, : 2 * width] = upper.view(np.float32)

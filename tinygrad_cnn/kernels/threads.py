@@ -12,10 +12,12 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import numpy as np
 
 Work = Callable[[int], None]
+Buffers = TypeVar("Buffers")
 
 
 def _usable_cpus() -> int:
@@ -120,6 +122,24 @@ def parallel_for(work: Work, count: int) -> None:
         job.done.get()
     if job.error is not None:
         raise job.error
+
+
+def parallel_with(make: Callable[[], Buffers], work: Callable[[int, Buffers], None], count: int) -> None:
+    """parallel_for, where every thread that takes part has buffers of its own: work(number, buffers).
+
+    A thread keeps what it got from `make` from one piece to the next, so that pieces can be many and small.
+    """
+    spare: list[Buffers] = []
+
+    def with_buffers(number: int) -> None:
+        try:
+            buffers = spare.pop()
+        except IndexError:  # another thread has them
+            buffers = make()
+        work(number, buffers)
+        spare.append(buffers)
+
+    parallel_for(with_buffers, count)
 
 
 def pieces(count: int, size: int) -> Iterator[tuple[int, int]]:
