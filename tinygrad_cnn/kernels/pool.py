@@ -93,17 +93,23 @@ def max_windows(x: np.ndarray, windows: Windows) -> tuple[np.ndarray, np.ndarray
 def _max_of_taps(planes: np.ndarray, windows: Windows, best: np.ndarray, winner: np.ndarray) -> None:
     lowest = -np.inf if planes.dtype.kind == "f" else np.iinfo(planes.dtype).min
     image = _pad(planes, windows, lowest)
-    inside = _pad(np.ones((1, *planes.shape[1:]), bool), windows, 0)
-    seen = np.zeros((1, *windows.places), bool)  # windows in which a tap has lain inside the image
     best.fill(lowest)
-    winner.fill(0)
+    winner[...] = _first_inside(windows, planes.shape[1:])  # where nothing is above the lowest
     for tap, (rows, columns) in windows.taps():
-        values, here = image[:, rows, columns], inside[:, rows, columns]
-        better = (values > best) | (values != values) | ~seen  # even if it is -inf
-        better &= here
-        np.copyto(best, values, where=better)
-        np.copyto(winner, tap, where=better)
-        seen |= here
+        values = image[:, rows, columns]
+        better = values > best
+        better |= values != values
+        np.maximum(best, values, out=best)  # with NaN where there is one
+        np.maximum(winner, better * winner.dtype.type(tap), out=winner)  # taps come in rising order
+
+
+def _first_inside(windows: Windows, size: tuple[int, ...]) -> np.ndarray:
+    """Each window's first tap that lies in the image, not in its padding. -> (*places)."""
+    inside = _pad(np.ones((1, *size), bool), windows, 0)[0]
+    first = np.zeros(windows.places, np.int64)
+    for tap, (rows, columns) in reversed(list(windows.taps())):
+        first[inside[rows, columns]] = tap
+    return first
 
 
 def _are_pairs(windows: Windows, planes: np.ndarray) -> bool:
@@ -177,11 +183,19 @@ def spread_windows(g: np.ndarray, winner: np.ndarray, windows: Windows, size: tu
             return
         image = np.zeros((len(planes[part]), *windows.padded(size)), g.dtype)
         for tap, (rows, columns) in windows.taps():
-            image[:, rows, columns] += np.where(taken[part] == tap, planes[part], 0)
+            image[:, rows, columns] += _where(taken[part] == tap, planes[part])
         np.copyto(out[part], windows.inside(image, size))
 
     parallel_with(Scratch, work, len(chunks))
     return out.reshape(*g.shape[:2], *size)
+
+
+def _where(condition: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """values where the condition holds, else exactly 0: by masking bits, as in `where_positive`."""
+    if values.dtype.kind != "f":
+        return values * condition
+    bits = np.dtype(f"i{values.dtype.itemsize}")
+    return (values.view(bits) & -condition.astype(bits)).view(values.dtype)
 
 
 def _spread_pairs(planes: np.ndarray, taken: np.ndarray, out: np.ndarray, scratch: Scratch) -> None:
