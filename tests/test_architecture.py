@@ -17,7 +17,7 @@ SOURCES = sorted(path for folder in ("tinygrad_cnn", "models", "experiments") fo
 ENGINE = {"autograd", "guard", "modes", "tensor", "inplace", "protocols", "random", "creation"}
 BELOW = {
     "kernels": set(),
-    "ops": {"kernels", "autograd"},
+    "ops": {"kernels", "autograd", "modes"},
     "nn": ENGINE | {"kernels", "ops", "functional", "optim", "losses"},
     "optim": ENGINE | {"kernels", "ops"},
     "data": ENGINE | {"kernels"},

@@ -6,6 +6,7 @@ Nothing here knows of Tensor or of gradients; a second device would be a second 
 from .conv import Geometry, conv2d, conv2d_input, conv2d_weight, sum_channels
 from .elementwise import erf, relu, where_positive
 from .matmul import einsum, matmul
+from .norm import standardize, standardize_input
 from .pool import Windows, average_windows, max_windows, spread_average, spread_windows, take_windows
 from .threads import get_num_threads, parallel_for, set_num_threads
 
@@ -26,6 +27,8 @@ __all__ = [
     "set_num_threads",
     "spread_average",
     "spread_windows",
+    "standardize",
+    "standardize_input",
     "sum_channels",
     "take_windows",
     "where_positive",

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .. import kernels
 from ..autograd import primitive
+from ..modes import is_grad_enabled
 from .elementwise import rsqrt
 from .reduce import mean
 
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
 
 def _standardize_vjp(g: Tensor, x: Tensor, dim: tuple[int, ...], eps: float) -> Tensor:
+    """In one pass over memory; written out in operations that have rules where a gradient of it may be wanted."""
+    if not is_grad_enabled():
+        return standardize_input(g, x, dim=dim, eps=eps)
     deviation = x - mean(x, dim, keepdim=True)
     scale = rsqrt(mean(deviation * deviation, dim, keepdim=True) + eps)
     out = deviation * scale
@@ -27,9 +32,10 @@ def _standardize_vjp(g: Tensor, x: Tensor, dim: tuple[int, ...], eps: float) -> 
 @primitive(x=lambda g, x, dim, eps: _standardize_vjp(g, x, dim, eps))
 def standardize(x: np.ndarray, *, dim: tuple[int, ...], eps: float) -> np.ndarray:
     """(x - mean) / sqrt(var + eps) over `dim`, with the biased variance."""
-    if not x.size:
-        return np.array(x)
-    deviation = x - np.mean(x, axis=dim, keepdims=True)
-    variance = np.mean(np.square(deviation), axis=dim, keepdims=True)
-    deviation *= 1 / np.sqrt(variance + eps)
-    return deviation
+    return kernels.standardize(x, dim, eps)
+
+
+@primitive()
+def standardize_input(g: np.ndarray, x: np.ndarray, *, dim: tuple[int, ...], eps: float) -> np.ndarray:
+    """standardize's vjp."""
+    return kernels.standardize_input(g, x, dim, eps)
