@@ -119,6 +119,8 @@ def _read(folder: Path, options: argparse.Namespace, image_size: int, say: Say) 
             split = splits.by_photo(dataset, options.split_seed)
     except ValueError as error:
         raise UserError(str(error)) from error
+    if split.not_in_dataset:
+        say(f"{len(split.not_in_dataset):,} faces of {options.split_file} are not in the data")
     if split.not_in_file:
         say(f"{len(split.not_in_file):,} faces are not in {options.split_file} and are left out")
     return Faces(dataset, REAL, str(folder.resolve()), name, _parts(split, len(dataset)), dataset.skipped)

@@ -4,19 +4,12 @@ import numpy as np
 import pytest
 
 import tinygrad_cnn as tg
+from tests.optim.walk import places
 from tinygrad_cnn import optim
 
 
 def steps(gradients: list[float], **options: float) -> list[float]:
-    """Where a parameter that starts at 10 goes."""
-    p = tg.Tensor(np.array([10.0]), requires_grad=True)
-    optimizer = optim.RMSprop([p], **options)
-    places = []
-    for g in gradients:
-        p.grad = tg.Tensor(np.array([g]))
-        optimizer.step()
-        places.append(p.item())
-    return places
+    return places(optim.RMSprop, gradients, **options)
 
 
 def test_the_gradient_is_divided_by_the_root_of_its_mean_square():

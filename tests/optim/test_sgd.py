@@ -4,19 +4,12 @@ import numpy as np
 import pytest
 
 import tinygrad_cnn as tg
+from tests.optim.walk import places
 from tinygrad_cnn import optim
 
 
 def steps(gradients: list[float], **options: float) -> list[float]:
-    """Where a parameter that starts at 10 goes."""
-    p = tg.Tensor(np.array([10.0]), requires_grad=True)
-    optimizer = optim.SGD([p], **options)
-    places = []
-    for g in gradients:
-        p.grad = tg.Tensor(np.array([g]))
-        optimizer.step()
-        places.append(p.item())
-    return places
+    return places(optim.SGD, gradients, **options)
 
 
 def test_a_plain_step_goes_lr_times_the_gradient_down():
