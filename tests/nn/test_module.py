@@ -164,17 +164,6 @@ def test_registering_the_wrong_kind_is_a_type_error() -> None:
         nn.Module().add_module(3, nn.ReLU())
 
 
-def test_a_parameter_requires_grad_unless_told_and_keeps_its_dtype() -> None:
-    assert nn.Parameter([1.0]).requires_grad
-    assert not nn.Parameter([1.0], requires_grad=False).requires_grad
-    assert nn.Parameter(np.ones(2)).dtype == np.float64
-    assert not nn.Buffer([1.0]).requires_grad
-
-
-def test_what_is_computed_from_a_parameter_is_no_parameter() -> None:
-    assert type(nn.Parameter([1.0]) * 2) is tg.Tensor
-
-
 # ---- changing -------------------------------------------------------------------------------------------
 
 
@@ -232,31 +221,6 @@ def test_a_module_without_forward_says_what_to_write() -> None:
 
     with pytest.raises(NotImplementedError, match="Empty has no forward method"):
         Empty()(1)
-
-
-def test_forward_hooks_see_and_may_replace_the_output_until_removed() -> None:
-    module, seen = Scale(2.0), []
-    watching = module.register_forward_hook(lambda m, args, out: seen.append((m, args, out.item())))
-    doubling = module.register_forward_hook(lambda m, args, out: out * 2)
-    x = tg.Tensor([3.0])
-    assert module(x).item() == 12.0
-    assert seen == [(module, (x,), 6.0)]
-    doubling.remove()
-    doubling.remove()
-    assert module(x).item() == 6.0
-    watching.remove()
-    with module.register_forward_hook(lambda m, args, out: out * 0):
-        assert module(x).item() == 0.0
-    assert module(x).item() == 6.0
-    assert len(seen) == 2
-
-
-def test_a_hook_belongs_to_one_module_only_and_may_remove_itself() -> None:
-    first, second, seen = Scale(), Scale(), []
-    handle = first.register_forward_hook(lambda m, args, out: (seen.append(m), handle.remove())[1])
-    for module in (second, first, first):
-        module(tg.Tensor([1.0]))
-    assert seen == [first]
 
 
 def test_current_modules_tells_which_forward_is_running() -> None:
@@ -320,17 +284,3 @@ def test_repr_is_nested_with_a_name_before_each_child() -> None:
         "  (heads.age): Linear(in_features=8, out_features=1, bias=True)\n"
         ")"
     )
-
-
-def test_a_tensor_in_a_parameters_place_is_refused_for_it_would_not_be_trained():
-    layer = nn.Linear(2, 1)
-    with pytest.raises(TypeError, match=r"Linear.weight is a Parameter.*assign nn.Parameter\(tensor\)"):
-        layer.weight = tg.ones(1, 2)
-    layer.weight = nn.Parameter(tg.ones(1, 2))
-    assert [name for name, _ in layer.named_parameters()] == ["weight", "bias"]
-
-
-def test_a_tensor_assigned_to_a_buffer_gives_it_new_values():
-    norm = nn.BatchNorm1d(2)
-    norm.running_mean = tg.Tensor([1.0, 2.0])
-    assert norm.state_dict()["running_mean"].tolist() == [1.0, 2.0]

@@ -27,8 +27,9 @@ from .losses import (
     NLLLoss,
     SmoothL1Loss,
 )
-from .module import Buffer, Module, Parameter, current_modules
+from .module import Module, current_modules
 from .norm import BatchNorm1d, BatchNorm2d, LayerNorm
+from .parameter import Buffer, Parameter
 from .pool import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d
 from .summary import summary
 

@@ -11,7 +11,8 @@ from .. import functional as F
 from ..ops.support import pair
 from ..tensor import Tensor
 from . import init
-from .module import Module, Parameter
+from .module import Module
+from .parameter import Parameter
 
 __all__ = ["Conv2d", "ConvTranspose2d"]
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..random import default_generator
 from ..tensor import Tensor
-from .module import overwrite
+from .parameter import overwrite
 
 __all__ = [
     "calculate_gain", "constant_", "dirac_", "eye_", "fan_in_uniform_", "kaiming_normal_", "kaiming_uniform_",

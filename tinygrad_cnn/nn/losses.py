@@ -9,7 +9,8 @@ from typing import Any
 
 from .. import functional as F
 from ..tensor import Tensor
-from .module import Buffer, Module
+from .module import Module
+from .parameter import Buffer
 
 __all__ = [
     "BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "HuberLoss", "L1Loss", "MSELoss", "NLLLoss",

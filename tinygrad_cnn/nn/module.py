@@ -2,45 +2,23 @@
 
 from __future__ import annotations
 
-import itertools
 import reprlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from ..tensor import Tensor
+from .hooks import ForwardHook, ForwardPreHook, RemovableHandle
+from .parameter import Buffer, Parameter, overwrite
 
-__all__ = ["Buffer", "LoadResult", "Module", "Parameter", "RemovableHandle", "current_modules", "overwrite"]
+__all__ = ["LoadResult", "Module", "current_modules"]
 
 M = TypeVar("M", bound="Module")
-ForwardHook = Callable[[Any, tuple[Any, ...], Any], Any]
-
-
-class Parameter(Tensor):
-    """A tensor that a module trains: it requires a gradient, and `Module.parameters` finds it."""
-
-    def __init__(self, data: Any, requires_grad: bool = True) -> None:
-        super().__init__(data, requires_grad=requires_grad)
-
-
-class Buffer(Tensor):
-    """A tensor that belongs to a module's state but is not trained, such as a running mean.
-
-    One with `persistent=False` is left out of `state_dict`. A plain Tensor assigned to the attribute gives it new
-    values; it stays a buffer.
-    """
-
-    def __init__(self, data: Any, persistent: bool = True) -> None:
-        super().__init__(data)
-        self.persistent = persistent
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Buffer:
-        copy = cast(Buffer, super().__deepcopy__(memo))
-        copy.persistent = self.persistent
-        return copy
+NO_HOOKS: Mapping[int, Any] = MappingProxyType({})
+HOOKS = ("_forward_hooks", "_forward_pre_hooks")  # a module that serves as a hook is no part of the one it watches
 
 
 class LoadResult(NamedTuple):
@@ -48,26 +26,6 @@ class LoadResult(NamedTuple):
 
     missing_keys: list[str]
     unexpected_keys: list[str]
-
-
-class RemovableHandle:
-    """Takes a hook off again, with `remove()` or at the end of a `with` block."""
-
-    _ids = itertools.count()
-
-    def __init__(self, hooks: dict[int, ForwardHook], hook: ForwardHook) -> None:
-        self._hooks = hooks
-        self._id = next(self._ids)
-        hooks[self._id] = hook
-
-    def remove(self) -> None:
-        self._hooks.pop(self._id, None)
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.remove()
 
 
 class _Running(threading.local):
@@ -84,20 +42,6 @@ def current_modules() -> tuple[Module, ...]:
     An observer of ops learns from it which layer ran the op.
     """
     return tuple(_running.modules)
-
-
-def overwrite(tensor: Tensor, values: Any) -> None:
-    """Give a tensor new values of its own shape and dtype, outside the graph.
-
-    Writes in place where it may. An array that a live graph still needs is read-only; the tensor then moves to
-    a new array and the graph keeps the old one, so that gradients stay right.
-    """
-    if not isinstance(tensor, Tensor):
-        raise TypeError(f"expected a Tensor to write to, got {type(tensor).__name__}")
-    if tensor.data.flags.writeable:
-        tensor.data[...] = values
-    else:
-        tensor.data = np.broadcast_to(values, tensor.shape).astype(tensor.dtype)
 
 
 class Module:
@@ -119,7 +63,8 @@ class Module:
     """
 
     training: bool = True
-    _forward_hooks: Mapping[int, ForwardHook] = MappingProxyType({})  # a dict of its own with the first hook
+    _forward_hooks: Mapping[int, ForwardHook] = NO_HOOKS  # a dict of its own with the first hook
+    _forward_pre_hooks: Mapping[int, ForwardPreHook] = NO_HOOKS
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes. Every subclass writes its own; callers use `module(x)`."""
@@ -142,19 +87,38 @@ class Module:
         running = _running.modules
         running.append(self)
         try:
+            if self._forward_pre_hooks:
+                for pre_hook in tuple(self._forward_pre_hooks.values()):
+                    if (replacement := pre_hook(self, args)) is not None:
+                        args = replacement if isinstance(replacement, tuple) else (replacement,)
             output = self.forward(*args, **kwargs)
             if self._forward_hooks:
                 for hook in tuple(self._forward_hooks.values()):
-                    replacement = hook(self, args, output)
-                    output = output if replacement is None else replacement
+                    if (replacement := hook(self, args, output)) is not None:
+                        output = replacement
             return output
         finally:
             running.pop()
 
     def register_forward_hook(self, hook: ForwardHook) -> RemovableHandle:
-        """Call `hook(module, args, output)` after each forward; what it returns, if not None, replaces output."""
-        hooks = vars(self).setdefault("_forward_hooks", {})
-        return RemovableHandle(hooks, hook)
+        """Call `hook(module, inputs, output)` after each forward; what it returns, if not None, replaces output.
+
+        `inputs` is the tuple of forward's positional arguments. The handle's `remove()` takes the hook off again.
+
+        >>> import tinygrad_cnn as tg
+        >>> relu = tg.nn.ReLU()
+        >>> with relu.register_forward_hook(lambda module, inputs, output: output + 1):
+        ...     print(relu(tg.Tensor([-2.0, 2.0])))
+        Tensor([1., 3.])
+        """
+        return RemovableHandle(vars(self).setdefault("_forward_hooks", {}), hook)
+
+    def register_forward_pre_hook(self, hook: ForwardPreHook) -> RemovableHandle:
+        """Call `hook(module, inputs)` before each forward; what it returns, if not None, replaces the inputs.
+
+        A tuple holds forward's positional arguments; anything else is the only one.
+        """
+        return RemovableHandle(vars(self).setdefault("_forward_pre_hooks", {}), hook)
 
     # ---------------------------------------------------------------------------------- what it holds
 
@@ -385,7 +349,7 @@ def _visit(
     elif isinstance(value, (list, tuple)):
         members = enumerate(value)
     elif isinstance(value, Module) and only in (None, value):
-        members = vars(value).items()
+        members = [(key, member) for key, member in vars(value).items() if key not in HOOKS]
     for key, member in list(members):
         yield from _visit(f"{name}.{key}" if name else str(key), member, only, remove_duplicate, seen)
     if not remove_duplicate:

@@ -6,7 +6,8 @@ import numpy as np
 
 from .. import functional as F
 from ..tensor import Tensor
-from .module import Buffer, Module, Parameter, overwrite
+from .module import Module
+from .parameter import Buffer, Parameter, overwrite
 
 __all__ = ["BatchNorm1d", "BatchNorm2d", "LayerNorm"]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from .. import ops
 from ..optim.clip import clip_grad_norm_, clip_grad_value_
 from ..tensor import Tensor
-from .module import overwrite
+from .parameter import overwrite
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_", "parameters_to_vector", "vector_to_parameters"]
 

@@ -1,0 +1,34 @@
+"""The tensors that a module owns stay what they are."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tinygrad_cnn as tg
+from tinygrad_cnn import nn
+
+
+def test_a_parameter_requires_grad_unless_told_and_keeps_its_dtype() -> None:
+    assert nn.Parameter([1.0]).requires_grad
+    assert not nn.Parameter([1.0], requires_grad=False).requires_grad
+    assert nn.Parameter(np.ones(2)).dtype == np.float64
+    assert not nn.Buffer([1.0]).requires_grad
+
+
+def test_what_is_computed_from_a_parameter_is_no_parameter() -> None:
+    assert type(nn.Parameter([1.0]) * 2) is tg.Tensor
+
+
+def test_a_tensor_in_a_parameters_place_is_refused_for_it_would_not_be_trained():
+    layer = nn.Linear(2, 1)
+    with pytest.raises(TypeError, match=r"Linear.weight is a Parameter.*assign nn.Parameter\(tensor\)"):
+        layer.weight = tg.ones(1, 2)
+    layer.weight = nn.Parameter(tg.ones(1, 2))
+    assert [name for name, _ in layer.named_parameters()] == ["weight", "bias"]
+
+
+def test_a_tensor_assigned_to_a_buffer_gives_it_new_values():
+    norm = nn.BatchNorm1d(2)
+    norm.running_mean = tg.Tensor([1.0, 2.0])
+    assert norm.state_dict()["running_mean"].tolist() == [1.0, 2.0]

@@ -1,0 +1,34 @@
+"""Hooks: functions that a module calls around its forward, to see or to replace what goes in and what comes out."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["ForwardHook", "ForwardPreHook", "RemovableHandle"]
+
+ForwardHook = Callable[[Any, tuple[Any, ...], Any], Any]  # (module, inputs, output) -> another output, or None
+ForwardPreHook = Callable[[Any, tuple[Any, ...]], Any]  # (module, inputs) -> other inputs, or None
+
+
+class RemovableHandle:
+    """Takes a hook off again, with `remove()` or at the end of a `with` block."""
+
+    _ids = itertools.count()
+
+    def __init__(self, hooks: dict[int, Any], hook: ForwardHook | ForwardPreHook) -> None:
+        if not callable(hook):
+            raise TypeError(f"a hook must be callable, not {type(hook).__name__}")
+        self._hooks = hooks
+        self._id = next(self._ids)
+        hooks[self._id] = hook
+
+    def remove(self) -> None:
+        self._hooks.pop(self._id, None)
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.remove()

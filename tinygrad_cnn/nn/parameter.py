@@ -1,0 +1,49 @@
+"""The tensors that a module owns: parameters, which are trained, and buffers, which are only kept."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+
+from ..tensor import Tensor
+
+__all__ = ["Buffer", "Parameter", "overwrite"]
+
+
+class Parameter(Tensor):
+    """A tensor that a module trains: it requires a gradient, and `Module.parameters` finds it."""
+
+    def __init__(self, data: Any, requires_grad: bool = True) -> None:
+        super().__init__(data, requires_grad=requires_grad)
+
+
+class Buffer(Tensor):
+    """A tensor that belongs to a module's state but is not trained, such as a running mean.
+
+    One with `persistent=False` is left out of `state_dict`. A plain Tensor assigned to the attribute gives it new
+    values; it stays a buffer.
+    """
+
+    def __init__(self, data: Any, persistent: bool = True) -> None:
+        super().__init__(data)
+        self.persistent = persistent
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Buffer:
+        copy = cast(Buffer, super().__deepcopy__(memo))
+        copy.persistent = self.persistent
+        return copy
+
+
+def overwrite(tensor: Tensor, values: Any) -> None:
+    """Give a tensor new values of its own shape and dtype, outside the graph.
+
+    Writes in place where it may. An array that a live graph still needs is read-only; the tensor then moves to
+    a new array and the graph keeps the old one, so that gradients stay right.
+    """
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"expected a Tensor to write to, got {type(tensor).__name__}")
+    if tensor.data.flags.writeable:
+        tensor.data[...] = values
+    else:
+        tensor.data = np.broadcast_to(values, tensor.shape).astype(tensor.dtype)
