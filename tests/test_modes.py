@@ -175,3 +175,33 @@ def test_no_grad_decorates_with_and_without_parentheses():
         assert not decorator(lambda: x * 2)().requires_grad
     with tg.no_grad():
         assert tg.enable_grad(lambda: x * 2)().requires_grad
+
+
+def test_a_node_notes_which_modules_ran_each_call_anew_and_keeps_none_of_them_alive():
+    inner = tg.nn.Linear(2, 2)
+    outer = tg.nn.Sequential(inner, inner)
+    first, second = outer(tg.ones(1, 2)), outer(tg.ones(1, 2))
+    assert [module() for module in chain(first)] == [inner, outer]
+    assert first._source.place[1] is not second._source.place[1]
+    assert first._source.place[1] is first._source.edges[0].place[1]
+    assert first._source.place is not first._source.edges[0].place
+    assert chain(first * 2) == []
+    del inner, outer, second
+    assert [module() for module in chain(first)] == [None, None]
+
+
+def test_a_node_notes_that_a_sweep_made_it():
+    x = Tensor(2.0, requires_grad=True)
+    (gradient,) = tg.grad(x**3, x, create_graph=True)
+    (second,) = tg.grad(gradient, x, create_graph=True)
+    assert chain(gradient) == chain(second) == [None]
+    assert chain(gradient * 2) == []
+
+
+def chain(result: Tensor) -> list:
+    """The modules in whose forward a result was computed, innermost first; None for a sweep."""
+    place, found = result._source.place, []
+    while place is not None:
+        found.append(place[0])
+        place = place[1]
+    return found

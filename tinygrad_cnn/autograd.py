@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .guard import Guard, arrays_in
-from .modes import Event, mode, observers, recording
+from .modes import Event, Place, mode, observers, recording
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -38,7 +38,7 @@ _creation_order = itertools.count()
 class Node:
     """One recorded call: which primitive, from where, and what its rules need."""
 
-    __slots__ = ("dtype", "edges", "freed", "guard", "inputs", "kept", "order", "primitive", "shape")
+    __slots__ = ("dtype", "edges", "freed", "guard", "inputs", "kept", "order", "place", "primitive", "shape")
 
     primitive: Primitive
     edges: tuple[Edge | None, ...]  # one per input; None where no gradient is wanted
@@ -46,6 +46,7 @@ class Node:
     kept: dict[str, Any]  # by the names that the rules ask for
     freed: bool  # whether the arrays among them have been used and dropped
     guard: Guard | None
+    place: Place  # which modules were running
     shape: tuple[int, ...]
     dtype: np.dtype
     order: int  # parents have smaller ones: descending order is a topological order
@@ -189,8 +190,8 @@ class Primitive:
             if not any(edge is not None for edge in edges):
                 return None
         node = Node()
-        node.primitive, node.edges, node.order = self, tuple(edges), next(_creation_order)
-        node.shape, node.dtype, node.kept, node.freed = out.shape, out.dtype, {}, False
+        node.primitive, node.edges, node.shape, node.dtype = self, tuple(edges), out.shape, out.dtype
+        node.order, node.kept, node.freed, node.place = next(_creation_order), {}, False, mode.place
         node.inputs = tuple(
             [None if edge is None else (x._data.shape, x._data.dtype) for x, edge in zip(inputs, edges, strict=True)]
         )
@@ -280,7 +281,7 @@ def sweep(
             if not create_graph:
                 owned.add(edge)
 
-    before, mode.quiet = mode.quiet, True
+    quiet, place, mode.quiet, mode.place = mode.quiet, mode.place, True, (None, mode.place)
     with recording(create_graph):
         try:
             for edge, g in roots:
@@ -296,7 +297,7 @@ def sweep(
                 if not retain_graph:
                     node.free()
         finally:
-            mode.rule_of, mode.quiet = None, before
+            mode.rule_of, mode.place, mode.quiet = None, place, quiet
     return arrived
 
 

@@ -12,12 +12,17 @@ if TYPE_CHECKING:
     from .tensor import Tensor
 
 
+# Where code runs: None; in a module's forward (a weak reference to it, where it was called); in a sweep (None, same).
+Place = Any
+
+
 class _Mode(threading.local):
     """This thread's switches."""
 
     recording = True
     quiet = False  # whether NumPy's floating-point warnings are off already
     rule_of: Node | None = None  # the node whose rule is running
+    place: Place = None
 
 
 mode = _Mode()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import reprlib
-import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from ..modes import mode
 from ..tensor import Tensor
 from .hooks import ForwardHook, ForwardPreHook, RemovableHandle
 from .parameter import Buffer, Parameter, overwrite
@@ -28,20 +29,18 @@ class LoadResult(NamedTuple):
     unexpected_keys: list[str]
 
 
-class _Running(threading.local):
-    def __init__(self) -> None:
-        self.modules: list[Module] = []
-
-
-_running = _Running()
-
-
 def current_modules() -> tuple[Module, ...]:
     """The modules whose `forward` this thread is inside, outermost first.
 
     An observer of ops learns from it which layer ran the op.
     """
-    return tuple(_running.modules)
+    modules: list[Module] = []
+    place = mode.place
+    while place is not None:
+        module, place = place
+        if module is not None:
+            modules.insert(0, module())
+    return tuple(modules)
 
 
 class Module:
@@ -84,8 +83,8 @@ class Module:
         super().__setattr__(name, value)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        running = _running.modules
-        running.append(self)
+        outer = mode.place
+        mode.place = (weakref.ref(self), outer)
         try:
             if self._forward_pre_hooks:
                 for pre_hook in tuple(self._forward_pre_hooks.values()):
@@ -98,7 +97,7 @@ class Module:
                         output = replacement
             return output
         finally:
-            running.pop()
+            mode.place = outer
 
     def register_forward_hook(self, hook: ForwardHook) -> RemovableHandle:
         """Call `hook(module, inputs, output)` after each forward; what it returns, if not None, replaces output.
