@@ -26,6 +26,7 @@ from experiments.age.annotate import annotated
 from experiments.age.faces import REAL, Faces, UserError, find_faces
 from experiments.age.fit import LOSSES, fit
 from experiments.age.options import parse
+from experiments.age.page import Page
 from experiments.age.report import baseline, write_report
 from models.age_cnn import AgeCNN
 from tinygrad_cnn.data import UnreadableImage, read_image, to_float
@@ -58,10 +59,12 @@ def train(options: argparse.Namespace) -> None:
     run.say(f"AgeCNN: {count:,} parameters, {options.threads} threads; writing to {run.path}")
     draw_graph(run, model, faces, options)
     try:
-        best = fit(run, model, faces, options, to_beat["val"])
-        model = load_age_model(run.path / "best.safetensors", MODELS)
-        result = evaluate(model.model, faces.loader(part, options.batch_size), model.scale, title=f"{part} faces")
-        run.say("", *write_report(run, model, faces, part, result, best=best._asdict()), "")
+        with Page(run, model, faces, options.epochs, to_beat["val"]) as page:
+            best = fit(run, model, faces, options, to_beat["val"], page.after_epoch)
+            model = load_age_model(run.path / "best.safetensors", MODELS)
+            result = evaluate(model.model, faces.loader(part, options.batch_size), model.scale, title=f"{part} faces")
+            run.say("", *write_report(run, model, faces, part, result, best=best._asdict()), "")
+            page.finish(model, part, result)
     except KeyboardInterrupt:
         where = run.path / "last.safetensors"
         raise KeyboardInterrupt(f"interrupted; the last weights are in {where}; data: {faces.kind}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from typing import NamedTuple
 
 import tinygrad_cnn.functional as F
@@ -10,7 +11,7 @@ from experiments.age.faces import Faces
 from tinygrad_cnn import nn, optim, viz
 from tinygrad_cnn.data import transforms
 from tinygrad_cnn.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, OneCycleLR, SequentialLR
-from tinygrad_cnn.train import AgeModel, RunFolder, evaluate, train_epoch
+from tinygrad_cnn.train import AgeModel, Pass, RunFolder, evaluate, train_epoch
 
 LOSSES = {"mse": F.mse_loss, "l1": F.l1_loss, "smooth_l1": F.smooth_l1_loss}
 AUGMENTATIONS = {
@@ -32,10 +33,18 @@ class Best(NamedTuple):
     val_mae_years: float
 
 
-def fit(run: RunFolder, model: AgeModel, faces: Faces, options: argparse.Namespace, to_beat: float) -> Best:
+def fit(
+    run: RunFolder,
+    model: AgeModel,
+    faces: Faces,
+    options: argparse.Namespace,
+    to_beat: float,
+    after_epoch: Callable[[Pass], object],
+) -> Best:
     """Train for all epochs. The run gets a row of history, a picture and the last weights after each, and the best.
 
     `to_beat`, in years, is the validation error of predicting the median. Ctrl-C saves the last weights first.
+    `after_epoch` is called with what came of the validation faces.
     """
     loss = LOSSES[options.loss]
     train_loader = faces.loader(
@@ -81,6 +90,7 @@ def fit(run: RunFolder, model: AgeModel, faces: Faces, options: argparse.Namespa
                 f"  {trained.images_per_second:,.0f} images/s  {trained.seconds + val.seconds:.0f} s"
                 + ("  best so far" if improved else "")
             )
+            after_epoch(val)
     except KeyboardInterrupt:
         keep("last.safetensors")
         raise

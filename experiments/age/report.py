@@ -20,21 +20,14 @@ def baseline(median: float, ages: np.ndarray) -> AgeErrors:
 
 
 def write_report(run: RunFolder, model: AgeModel, faces: Faces, part: str, result: Pass, **more: Any) -> list[str]:
-    """Write `metrics.json`, `predictions.png`, `scatter.png` and `error_by_age.png`; gives the table."""
+    """Write `metrics.json` and pictures of the predictions, the errors and the first filters; gives the table."""
     median = baseline(model.median, result.true)
     subject = f"{type(model.model).__name__} on {result.errors.count:,} {PART_NAMES[part]}: {faces.kind}"
     if model.data != faces.kind:
         subject += f" (trained on {model.data})"
     run.write_json(
         "metrics.json",
-        {
-            "data": faces.kind,
-            "trained_on": model.data,
-            "part": part,
-            **result.errors.as_dict(),
-            "predicting_the_median": {"median_years": model.median, **median.as_dict()},
-            **more,
-        },
+        {"data": faces.kind, "trained_on": model.data, "part": part, **figures(result, model.median), **more},
     )
     places = _spread_over_ages(result.true, SHOWN_FACES)
     run.write_figure(
@@ -44,7 +37,21 @@ def write_report(run: RunFolder, model: AgeModel, faces: Faces, part: str, resul
     scores = f"{subject}\nmean absolute error {result.errors.mae:.2f} years"
     run.write_figure("scatter.png", viz.plot_scatter(result.true, result.predicted, scores))
     run.write_figure("error_by_age.png", viz.plot_error_by_age(result.true, result.predicted, model.median, subject))
+    if (weight := first_filters(model)) is not None:
+        run.write_figure("filters.png", viz.plot_filters(weight, f"Filters of the first convolution: {model.data}"))
     return table(result.errors, median)
+
+
+def figures(result: Pass, median: float) -> dict[str, Any]:
+    """The errors as plain numbers, and those of predicting the median (years) for everybody beside them."""
+    of_median = baseline(median, result.true).as_dict()
+    return {**result.errors.as_dict(), "predicting_the_median": {"median_years": median, **of_median}}
+
+
+def first_filters(model: AgeModel) -> np.ndarray | None:
+    """The kernels `(O, 3, H, W)` of the model's first convolution, if it has one that sees the picture itself."""
+    weights = [parameter.data for parameter in model.model.parameters() if parameter.ndim == 4]
+    return weights[0] if weights and weights[0].shape[1] == 3 else None
 
 
 def table(model: AgeErrors, median: AgeErrors) -> list[str]:

@@ -17,8 +17,11 @@ from tinygrad_cnn.data import KaggleUnreachable, SyntheticFaces, UTKFace, splits
 from tinygrad_cnn.io import load_metadata
 from tinygrad_cnn.train import load_age_model
 
-PICTURES = ["history.png", "predictions.png", "scatter.png", "error_by_age.png"]
-FILES = ["config.json", "history.csv", "metrics.json", "best.safetensors", "last.safetensors", "graph.gv", "log.txt"]
+PICTURES = ["history.png", "predictions.png", "scatter.png", "error_by_age.png", "filters.png"]
+FILES = [
+    "config.json", "history.csv", "metrics.json", "best.safetensors", "last.safetensors", "graph.gv", "log.txt",
+    "report.html",
+]  # fmt: skip
 
 
 # -- training on drawn faces ------------------------------------------------------------------------------

@@ -139,6 +139,49 @@ def plot_error_by_age(true: ArrayLike, predicted: ArrayLike, median: float | Non
     return figure
 
 
+def plot_filters(weight: ArrayLike, title: str = "") -> Figure:
+    """A convolution's kernels `(O, I, H, W)` as small pictures, I being 1 (grey) or 3 (colour).
+
+    Mid grey is a weight of zero; one scale holds for all, so that a weak filter looks weak.
+    Raises ValueError for other shapes, and for weights that are no finite numbers.
+
+    >>> import numpy as np
+    >>> figure = plot_filters(np.random.default_rng(0).normal(size=(16, 3, 3, 3)))
+    >>> sum(bool(axes.images) for axes in figure.axes)
+    16
+    """
+    images = filter_images(weight)
+    columns = min(8, len(images))
+    rows = -(-len(images) // columns)
+    figure = _figure(0.8 * max(columns, 4), 0.8 * rows + 0.9, title)
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for axes, image in zip(grid.flat, images, strict=False):
+        axes.imshow(image, interpolation="nearest")
+    figure.supxlabel("mid grey is a weight of zero", fontsize=9, color=INK)
+    return figure
+
+
+def filter_images(weight: ArrayLike) -> np.ndarray:
+    """Kernels `(O, I, H, W)` as uint8 RGB pictures `(O, H, W, 3)`, as `plot_filters` shows them.
+
+    >>> filter_images([[[[-2.0, 0.0, 1.0]]]])[0, 0, :, 0]
+    array([  0, 128, 191], dtype=uint8)
+    """
+    weight = np.asarray(weight, np.float64)
+    if weight.ndim != 4 or weight.shape[1] not in (1, 3) or not weight.size:
+        raise ValueError(
+            f"filters to be shown have shape (O, I, H, W) with 1 or 3 input channels I, not {weight.shape}; "
+            "of a deeper layer show one input channel: weight[:, i : i + 1]"
+        )
+    if not np.isfinite(weight).all():
+        raise ValueError("filters to be shown must be finite numbers; these hold NaN or infinity")
+    largest = np.abs(weight).max() or 1.0
+    pictures = np.round(127.5 + 127.5 * weight / largest).astype(np.uint8).transpose(0, 2, 3, 1)  # (O, H, W, I)
+    return np.repeat(pictures, 3, axis=3) if weight.shape[1] == 1 else pictures
+
+
 def _figure(width: float, height: float, title: str) -> Figure:
     """An empty figure, sizes in inches, that makes room for its labels."""
     from matplotlib.figure import Figure

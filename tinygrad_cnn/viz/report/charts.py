@@ -1,0 +1,208 @@
+"""Charts as inline SVG that stretches with the page, under HTML labels that keep their size.
+
+The drawing is 100 wide and 100 high and is stretched to its box; its strokes are not (`non-scaling-stroke`). So a
+chart is as sharp and its text as large on a phone as on a desk. Colours come from the page's style sheet.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .markup import Html, tag
+
+LEVELS = 6  # shades of the density
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Values from `low` to `high`, with labels at `ticks`."""
+
+    label: str
+    low: float
+    high: float
+    ticks: Sequence[float]
+
+    def place(self, value: float) -> float:
+        """Where a value stands, in per cent of the axis."""
+        return 100 * (value - self.low) / (self.high - self.low)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One quantity, epoch by epoch; `kind` is its class in the style sheet."""
+
+    name: str
+    kind: str
+    values: Sequence[float]
+
+
+def step_of(span: float, count: int) -> float:
+    """The step 1, 2 or 5 times a power of ten that cuts `span` into at most `count` pieces.
+
+    >>> step_of(14, 5), step_of(0.9, 5), step_of(1, 5)
+    (5.0, 0.2, 0.2)
+    """
+    rough = span / count
+    power = 10.0 ** math.floor(math.log10(rough))
+    return next(step for step in (power, 2 * power, 5 * power, 10 * power) if step >= rough * (1 - 1e-9))
+
+
+def line_chart(
+    title: str,
+    unit: str,
+    lines: Sequence[Line],
+    epochs: int,
+    level: tuple[str, float] | None = None,
+    form: str = ",.2f",
+) -> Html:
+    """Lines over the epochs 1 to `epochs`, with a readout for each epoch that the mouse is over.
+
+    `level` is a name and a value for a dashed line across.
+    """
+    finite = [value for line in lines for value in line.values if math.isfinite(value)]
+    top = max([*finite, level[1] if level else 0]) * 1.06 or 1.0
+    step = step_of(top, 4)
+    y = Axis(unit, 0, top, [n * step for n in range(int(top / step) + 1)])
+    stride = max(1, round(step_of(epochs, 8)))
+    x = Axis("epoch", 0.5, epochs + 0.5, range(stride, epochs + 1, stride))
+
+    drawing = [tag("path", class_="grid", d="".join(f"M0 {100 - y.place(tick):.2f}H100" for tick in y.ticks))]
+    if level:
+        drawing.append(tag("path", class_="line median", d=f"M0 {100 - y.place(level[1]):.2f}H100"))
+    for line in lines:
+        points = [(x.place(epoch), 100 - y.place(value)) for epoch, value in enumerate(line.values, 1)]
+        drawing.append(tag("path", class_=f"line {line.kind}", d=_path(points)))
+        if epochs <= 40:
+            dots = "".join(f"M{h:.2f} {v:.2f}h0" for h, v in points if math.isfinite(v))
+            drawing.append(tag("path", class_=f"dots {line.kind}", d=dots))
+    legend = [(line.kind, line.name) for line in lines] if len(lines) > 1 or level else []
+    if level:
+        legend.append(("median", f"{level[0]}: {level[1]:{form}}"))
+    last = ", ".join(f"{line.name} {line.values[-1]:{form}}" for line in lines)
+    description = f"{title}, {unit}, over {len(lines[0].values)} epochs. In the last: {last}."
+    return tag(
+        "figure",
+        tag("figcaption", tag("h3", title), tag("span", unit, class_="unit"), _legend(legend)),
+        _plot(drawing, x, y, description, _readouts(lines, x, form)),
+        class_="chart",
+    )
+
+
+def density(true: np.ndarray, predicted: np.ndarray) -> Html:
+    """Predicted against true ages: how many faces fall into each square of a few years, on a logarithmic scale."""
+    high = 10.0 * (1 + max(true.max(), predicted.max()) // 10)
+    low = min(0.0, 10.0 * (min(true.min(), predicted.min()) // 10))
+    width = max(1, round((high - low) / 40))  # years
+    edges = np.arange(low, high + width, width)
+    counts, _, _ = np.histogram2d(true, predicted, bins=(edges, edges))
+    step = step_of(high - low, 6)
+    ticks = [n * step for n in range(math.ceil(low / step), int(high / step) + 1)]
+    x, y = Axis("true age (years)", low, high, ticks), Axis("predicted age (years)", low, high, ticks)
+
+    most = counts.max()
+    shade = np.where(counts > 0, np.ceil(LEVELS * np.log(counts.clip(1) + 0.5) / np.log(most + 0.5)), 0)
+    side = 100 * width / (high - low)
+    grid = "".join(f"M0 {100 - y.place(t):.2f}H100M{x.place(t):.2f} 0V100" for t in ticks)
+    near = 5 * 100 / (high - low)
+    drawing = [
+        tag("path", class_="grid", d=grid),
+        tag("path", class_="near", d=f"M0 {100 - near:.2f}L{100 - near:.2f} 0H100V{near:.2f}L{near:.2f} 100H0Z"),
+    ]
+    scale = []
+    for level in range(1, LEVELS + 1):
+        squares = np.argwhere(shade == level)
+        if len(squares):
+            corners = [(x.place(edges[i]), 100 - y.place(edges[j]) - side) for i, j in squares]
+            cells = "".join(f"M{h:.2f} {v:.2f}h{side:.2f}v{side:.2f}h-{side:.2f}z" for h, v in corners)
+            drawing.append(tag("path", class_=f"shade{level}", d=cells))
+            inside = counts[shade == level]
+            few, many = int(inside.min()), int(inside.max())
+            scale.append((f"shade{level}", f"{few}" if few == many else f"{few}-{many}"))
+    drawing.append(tag("path", class_="line ideal", d="M0 100L100 0"))
+    error = np.abs(predicted - true)
+    description = (
+        f"Predicted against true age of {len(true):,} faces. {np.mean(error <= 5):.0%} lie within 5 years of the "
+        f"diagonal, where both are equal; half are off by less than {np.median(error):.1f} years."
+    )
+    return tag(
+        "figure",
+        tag(
+            "figcaption",
+            tag("h3", "Predicted against true age"),
+            tag("span", f"faces in each square of {_years(width)}", class_="unit"),
+            _legend([*scale, ("near", "within 5 years")]),
+        ),
+        _plot(drawing, x, y, description, square=True),
+        class_="chart",
+    )
+
+
+def bar(value: float, most: float, kind: str) -> Html:
+    """A horizontal bar, as long as `value` is to `most`."""
+    length = f"{100 * value / most:.2f}%" if most else 0
+    return tag("svg", tag("rect", width=length, height="100%", rx=2), class_=f"bar {kind}", aria_hidden="true")
+
+
+def _plot(
+    drawing: Sequence[Html], x: Axis, y: Axis, description: str, over: Html | None = None, square: bool = False
+) -> Html:
+    """A drawing between its axes. Labels are hidden from screen readers, which read the description."""
+    svg = tag("svg", *drawing, viewBox="0 0 100 100", preserveAspectRatio="none", role="img", aria_label=description)
+    return tag(
+        "div",
+        tag("div", [tag("span", f"{t:,g}", style=f"bottom:{y.place(t):.2f}%") for t in y.ticks],
+            class_="y", aria_hidden="true"),
+        tag("div", svg, over, class_="box"),
+        tag("div", [tag("span", f"{t:,g}", style=f"left:{x.place(t):.2f}%") for t in x.ticks],
+            class_="x", aria_hidden="true"),
+        tag("div", x.label, class_="xlabel", aria_hidden="true"),
+        tag("div", y.label, class_="ylabel", aria_hidden="true") if square else None,
+        class_="plot square" if square else "plot",
+    )  # fmt: skip
+
+
+def _readouts(lines: Sequence[Line], x: Axis, form: str) -> Html:
+    """Over each epoch a strip that shows the epoch's figures under the mouse; of very many epochs, over some."""
+    done = len(lines[0].values)
+    every = -(-done // 200)
+    width = every * 100 / (x.high - x.low)
+    strips = []
+    for epoch in range(done, 0, -every):
+        figures = [tag("span", tag("i", class_=f"swatch {line.kind}"), f" {line.name} {line.values[epoch - 1]:{form}}")
+                   for line in lines]  # fmt: skip
+        place = x.place(epoch)
+        side = "left" if place < 50 else "right"
+        strips.append(
+            tag("div", tag("div", tag("b", f"epoch {epoch}"), figures, class_=f"readout {side}"),
+                class_="strip", style=f"left:{place - width / 2:.2f}%;width:{width:.2f}%")
+        )  # fmt: skip
+    return tag("div", strips, class_="strips", aria_hidden="true")
+
+
+def _legend(entries: Sequence[tuple[str, str]]) -> Html | None:
+    if not entries:
+        return None
+    items = [tag("li", tag("i", class_=f"swatch {kind}"), " ", name) for kind, name in entries]
+    return tag("ul", items, class_="legend")
+
+
+def _path(points: Sequence[tuple[float, float]]) -> str:
+    """A line through the points, broken where a value is no finite number."""
+
+    def pieces() -> Iterator[str]:
+        start = "M"
+        for h, v in points:
+            finite = math.isfinite(v)
+            if finite:
+                yield f"{start}{h:.2f} {v:.2f}"
+            start = "L" if finite else "M"
+
+    return "".join(pieces())
+
+
+def _years(count: int) -> str:
+    return "1 year" if count == 1 else f"{count} years"

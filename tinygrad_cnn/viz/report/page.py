@@ -1,0 +1,237 @@
+"""The page: a run's report as one HTML text. It says in its own head that nothing may be loaded from elsewhere."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from .charts import Line, line_chart
+from .markup import Html, tag, together
+from .sections import configuration, faces, filters, graph, history_table, predictions
+from .state import Report
+from .words import duration, in_words
+
+HERE = Path(__file__).parent
+PATIENCE = 3  # epochs without news, after which a run is taken for dead
+LEAST_PATIENCE, FIRST_PATIENCE = 60, 3600  # seconds; the second before the first epoch has been timed
+
+
+def render(report: Report) -> str:
+    """The report as HTML. While the run is running the page refreshes itself, as long as there is news."""
+    script = (HERE / "page.js").read_text(encoding="utf-8")
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=_policy(script)),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("link", rel="icon", href="data:,"),
+        tag("title", _title(report)),
+        tag("style", Html((HERE / "page.css").read_text(encoding="utf-8"))),
+        _refresh_without_scripts(report),
+    )
+    sections = [
+        ("Summary", _summary(report)),
+        ("Training", _training(report)),
+        ("Predictions", predictions(report)),
+        ("Faces", faces(report)),
+        ("First filters", filters(report)),
+        ("Graph", graph(report)),
+        ("Configuration", configuration(report)),
+    ]
+    shown = [(name, re.sub(r"\W+", "-", name.lower()), content) for name, content in sections if content]
+    body = tag(
+        "body",
+        tag("a", "Skip to the summary", href="#summary", class_="skip"),
+        _header(report, [(name, place) for name, place, _ in shown]),
+        tag("main", [
+            tag("section", tag("h2", name, id=f"{place}-title"), content, id=place,
+                aria_labelledby=f"{place}-title", tabindex=-1)
+            for name, place, content in shown
+        ]),
+        _footer(report),
+        tag("script", Html(script)),
+    )  # fmt: skip
+    return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
+
+
+def _policy(script: str) -> str:
+    """Allows what stands in the page: its style, its one script, pictures in data URIs."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{digest}'"
+
+
+def _title(report: Report) -> str:
+    best = report.best
+    error = None if best is None else best["val_mae_years"]
+    if report.state == "finished" and report.outcome is not None:
+        error = report.outcome.metrics["mae_years"]
+    parts = [f"{len(report.history)}/{report.epochs}"] if report.state != "finished" and report.epochs else []
+    parts += [] if error is None else [f"{error:.2f} years"]
+    return " - ".join([*parts, report.name])
+
+
+def _interval(report: Report) -> float:
+    """Seconds between two looks for news, once the next epoch is due."""
+    return min(30.0, max(2.0, (report.seconds_per_epoch or 200) / 20))
+
+
+def _refresh_without_scripts(report: Report) -> Html | None:
+    if report.state != "running":
+        return None
+    seconds = round(max(_interval(report), report.seconds_per_epoch or 0))
+    return tag("noscript", tag("meta", http_equiv="refresh", content=seconds))
+
+
+# -- the top of the page ----------------------------------------------------------------------------------
+
+
+def _header(report: Report, places: list[tuple[str, str]]) -> Html:
+    links = [tag("li", tag("a", name, href=f"#{place}")) for name, place in places]
+    return tag(
+        "header",
+        tag("p", report.subject, class_="subject"),
+        tag("h1", report.name),
+        _state(report),
+        tag("nav", tag("ul", links), aria_label="Sections"),
+    )
+
+
+def _state(report: Report) -> Html:
+    """Progress, time left, and how fresh the page is; the script reads when there should be news."""
+    done, epochs = len(report.history), report.epochs
+    per_epoch = report.seconds_per_epoch
+    took = duration((report.written - report.started).total_seconds())
+    if report.state == "finished":
+        text = f"{_epochs(done)} in {took}" if done else f"took {took}"
+    elif report.state == "stopped":
+        text = f"after {done} of {_epochs(epochs)}: {report.reason}"
+    elif per_epoch is None:
+        text = f"epoch 1 of {epochs} is under way"
+    elif done < epochs:
+        left = (epochs - done) * per_epoch
+        until = _clock(report.written + timedelta(seconds=left), report.written)
+        text = f"epoch {done} of {epochs} done, {duration(left)} left, until about {until}"
+    else:
+        text = f"all {epochs} epochs are done; the best weights are being tested"
+    bar = tag("progress", value=done, max=max(epochs, 1), aria_label="epochs done")
+    patience = FIRST_PATIENCE if per_epoch is None else max(LEAST_PATIENCE, PATIENCE * per_epoch)
+    timing: dict[str, Any] = {}
+    if report.state == "running":
+        timing = {
+            "data_written": round(report.written.timestamp(), 3),
+            "data_due": round(per_epoch or 0, 3),
+            "data_interval": round(_interval(report), 3),
+            "data_patience": round(patience, 3),
+            "data_clock": _clock(report.written, report.written),
+        }
+    return tag(
+        "div",
+        tag("p", tag("strong", report.state.capitalize(), class_=f"pill {report.state}"), " ", tag("span", text),
+            id="state-text"),
+        bar if report.state != "finished" else None,
+        tag("p", tag("span", _written(report), id="news", role="status"),
+            tag("button", "Pause refreshing", type="button", id="pause", aria_pressed="false", hidden=True)
+            if report.state == "running" else None, class_="news"),
+        id="state", data_state=report.state, **timing,
+    )  # fmt: skip
+
+
+def _written(report: Report) -> Html:
+    stamp = tag("time", f"{report.written:%d %B %Y, %H:%M:%S %Z}".lstrip("0"), datetime=report.written.isoformat())
+    return together("Written ", stamp, "." if report.state != "running" else ", refreshes itself.")
+
+
+def _clock(when: datetime, now: datetime) -> str:
+    return f"{when:%H:%M}" if when.date() == now.date() else f"{when:%A, %H:%M}"
+
+
+def _epochs(count: int) -> str:
+    return "1 epoch" if count == 1 else f"{count:,} epochs"
+
+
+# -- summary and curves -----------------------------------------------------------------------------------
+
+
+def _summary(report: Report) -> Html:
+    """The figures that matter most, and what they mean."""
+    figures: list[tuple[str, str, Html, str]] = []
+    if report.outcome is not None:
+        metrics, faces_are = report.outcome.metrics, report.outcome.faces_are
+        on = f"on {metrics['faces']:,} {faces_are}"
+        median = metrics["predicting_the_median"]
+        figures += [
+            ("mean absolute error", "years", _data("mae_years", metrics["mae_years"]), on),
+            ("guessing the median", "years", _data("median_mae_years", median["mae_years"]),
+             f"everybody is {median['median_years']:.0f}"),
+            ("root mean square error", "years", _data("rmse_years", metrics["rmse_years"]), "counts large errors more"),
+            ("within 5 years", "", _data("share_within_5_years", metrics["share_within_5_years"], ".0%"),
+             f"of the {faces_are}"),
+        ]  # fmt: skip
+    if (best := report.best) is not None:
+        figures.append(("best validation error", "years", _data("val_mae_years", best["val_mae_years"]),
+                        f"epoch {best['epoch']}"))  # fmt: skip
+        speed = sum(report.column("images_per_second")) / len(report.history)
+        figures.append(("training speed", "faces/s", _data("images_per_second", speed, ",.0f"), "mean over the epochs"))
+    cards = [
+        tag("div", tag("dt", name), tag("dd", tag("span", value, " ", tag("small", unit), class_="value"),
+            tag("span", note, class_="note")), class_="figure")
+        for name, unit, value, note in figures
+    ]  # fmt: skip
+    sentences = in_words(report) or ["The first epoch is under way. Figures and curves appear when it is done."]
+    return tag(
+        "div",
+        tag("dl", cards, class_="figures") if cards else None,
+        tag(
+            "div",
+            tag("h3", "What the figures mean"),
+            tag("ul", [tag("li", text) for text in sentences]),
+            class_="words",
+        ),
+        class_="summary",
+    )
+
+
+def _data(key: str, value: float, form: str = ".2f") -> Html:
+    """A figure to read, with its exact value for a program to read."""
+    return tag("data", f"{value:{form}}", value=repr(float(value)), data_figure=key)
+
+
+def _training(report: Report) -> Html | None:
+    if not report.history:
+        return None
+    done, shown = len(report.history), len(report.history)
+    if report.state == "running":
+        shown = min(report.epochs, max(10, 2 * done))
+    level = None if report.baseline is None else ("guessing the median", report.baseline)
+
+    def both(quantity: str) -> list[Line]:
+        return [Line(name, name, report.column(f"{part}_{quantity}"))
+                for part, name in (("train", "training"), ("val", "validation"))]  # fmt: skip
+
+    return tag(
+        "div",
+        tag("div",
+            line_chart("Mean absolute error", "years", both("mae_years"), shown, level),
+            line_chart("Loss", "on standardised ages", both("loss"), shown, form=",.4f"),
+            line_chart("Learning rate", "at the start of the epoch",
+                       [Line("learning rate", "validation", report.column("learning_rate"))], shown, form=",.2e"),
+            line_chart("Throughput", "faces trained on per second",
+                       [Line("faces/s", "validation", report.column("images_per_second"))], shown, form=",.0f"),
+            class_="charts"),
+        history_table(report),
+    )  # fmt: skip
+
+
+def _footer(report: Report) -> Html:
+    version = report.config.get("versions", {}).get("tinygrad-cnn", "")
+    return tag(
+        "footer",
+        tag("p", f"tinygrad_cnn {version}".rstrip(), ". This page is complete in itself and loads nothing."),
+        tag("p", "It holds pictures of the faces it was measured on: mind their terms of use before you pass it on.")
+        if report.outcome is not None and report.outcome.images else None,
+    )  # fmt: skip
