@@ -1,4 +1,4 @@
-"""Learn a person's age from a photograph of their face: AgeCNN on UTKFace.
+"""Learn a person's age from a photograph of their face: UTKFace, and the networks in models/.
 
 python experiments/utkface_age.py                                      trains, tests, and writes runs/<name>/
 python experiments/utkface_age.py evaluate --weights W --data-dir D    tests on a folder of faces
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import copy
 import os
 import shutil
 import subprocess
@@ -24,15 +25,13 @@ import numpy as np
 import tinygrad_cnn as tg
 from experiments.age.annotate import annotated
 from experiments.age.faces import REAL, Faces, UserError, find_faces
-from experiments.age.fit import LOSSES, fit
+from experiments.age.fit import fit
+from experiments.age.networks import MODELS, make_head, make_model
 from experiments.age.options import parse
 from experiments.age.page import Page
 from experiments.age.report import baseline, write_report
-from models.age_cnn import AgeCNN
 from tinygrad_cnn.data import UnreadableImage, read_image, to_float
-from tinygrad_cnn.train import AgeModel, AgeScale, RunFolder, environment, evaluate, load_age_model
-
-MODELS = {"AgeCNN": AgeCNN}
+from tinygrad_cnn.train import AgeModel, Pass, RunFolder, environment, evaluate, load_age_model
 
 
 def train(options: argparse.Namespace) -> None:
@@ -53,16 +52,17 @@ def train(options: argparse.Namespace) -> None:
     )
 
     tg.manual_seed(options.seed)
-    network = AgeCNN(options.image_size)
-    model = AgeModel(network, options.image_size, AgeScale.of(ages), median, faces.kind)
+    head = make_head(options, ages)
+    network = make_model(options, head)
+    model = AgeModel(network, options.image_size, head, median, faces.kind, options.flip_average)
     count = sum(parameter.numel() for parameter in network.parameters())
-    run.say(f"AgeCNN: {count:,} parameters, {options.threads} threads; writing to {run.path}")
-    draw_graph(run, model, faces, options)
+    run.say(f"{options.model}: {count:,} parameters, {options.threads} threads; writing to {run.path}")
+    draw_graph(run, model, faces)
     try:
         with Page(run, model, faces, options.epochs, to_beat["val"]) as page:
             best = fit(run, model, faces, options, to_beat["val"], page.after_epoch)
             model = load_age_model(run.path / "best.safetensors", MODELS)
-            result = evaluate(model.model, faces.loader(part, options.batch_size), model.scale, title=f"{part} faces")
+            result = measure(model, faces, part, options.batch_size)
             run.say("", *write_report(run, model, faces, part, result, best=best._asdict()), "")
             page.finish(model, part, result)
     except KeyboardInterrupt:
@@ -80,8 +80,7 @@ def evaluate_folder(options: argparse.Namespace) -> None:
     run, faces = begin(options, model.image_size)
     if not len(faces.parts[options.part]):
         raise UserError(f"{len(faces.dataset)} faces leave none for {options.part}: --part all takes them all")
-    loader = faces.loader(options.part, options.batch_size)
-    result = evaluate(model.model, loader, model.scale, title=f"{options.part} faces")
+    result = measure(model, faces, options.part, options.batch_size)
     run.say("", *write_report(run, model, faces, options.part, result, weights=str(options.weights)), "")
     if options.part == "all":
         run.say("faces that the weights were trained on, if any are in this folder, flatter the figure; see --part")
@@ -116,6 +115,11 @@ def predict(options: argparse.Namespace) -> None:
     print(f"{type(model.model).__name__} trained on {model.data}, {model.image_size}x{model.image_size} pixels")
     if unreadable:
         raise UserError("can't read " + "; ".join(unreadable))
+
+
+def measure(model: AgeModel, faces: Faces, part: str, batch_size: int) -> Pass:
+    """What the model sees in the faces of a part, and how far off it is."""
+    return evaluate(model.model, faces.loader(part, batch_size), model.head, f"{part} faces", flip=model.flip)
 
 
 def load_model(path: Path) -> AgeModel:
@@ -175,12 +179,13 @@ def record(run: RunFolder, options: argparse.Namespace, faces: Faces) -> None:
     run.log(*(f"skipped {path}: {why}" for path, why in faces.skipped))
 
 
-def draw_graph(run: RunFolder, model: AgeModel, faces: Faces, options: argparse.Namespace) -> None:
+def draw_graph(run: RunFolder, model: AgeModel, faces: Faces) -> None:
     """Draw what autograd records for the loss of two faces: graph.gv, and graph.svg where graphviz's dot is."""
     images = tg.Tensor(to_float(faces.images("train", np.arange(len(faces.parts["train"]))[:2])))
-    loss = LOSSES[options.loss](model.model(images), model.scale.targets(faces.ages("train")[:2]))
-    title = f"{type(model.model).__name__} and its {options.loss} loss: {faces.kind}"
-    graph = tg.draw(loss, model=model.model, title=title)
+    network = copy.deepcopy(model.model)  # a forward in training mode moves batch norm's statistics
+    loss = model.head.loss(network(images), tg.Tensor(faces.ages("train")[:2].astype(np.float32)))
+    title = f"{type(model.model).__name__} and its loss: {faces.kind}"
+    graph = tg.draw(loss, model=network, title=title)
     run.write("graph.gv", graph.source)
     if shutil.which("dot"):
         dot = subprocess.run(["dot", "-Tsvg"], input=graph.source.encode(), capture_output=True)

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from collections.abc import Callable
 from typing import NamedTuple
 
-import tinygrad_cnn.functional as F
 from experiments.age.faces import Faces
 from tinygrad_cnn import nn, optim, viz
-from tinygrad_cnn.data import transforms
+from tinygrad_cnn.data.transforms import Compose, Resize, augmentation
 from tinygrad_cnn.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, OneCycleLR, SequentialLR
 from tinygrad_cnn.train import AgeModel, Pass, RunFolder, evaluate, train_epoch
 
-LOSSES = {"mse": F.mse_loss, "l1": F.l1_loss, "smooth_l1": F.smooth_l1_loss}
-AUGMENTATIONS = {
-    "none": None,
-    "light": transforms.RandomAffine(flip=0.5, shift=0.05),
-    "full": transforms.default_augmentation(),
-}
 OPTIMIZERS = {
     "adamw": optim.AdamW, "adam": optim.Adam, "sgd": optim.SGD, "rmsprop": optim.RMSprop, "adagrad": optim.Adagrad,
 }  # fmt: skip
 SGD_MOMENTUM = 0.9
+ADAMW_DECAY = 0.01
 WARM_UP = 0.05  # share of the steps, for the cosine schedule
 
 
@@ -43,28 +38,36 @@ def fit(
 ) -> Best:
     """Train for all epochs. The run gets a row of history, a picture and the last weights after each, and the best.
 
-    `to_beat`, in years, is the validation error of predicting the median. Ctrl-C saves the last weights first.
-    `after_epoch` is called with what came of the validation faces.
+    `to_beat`, in years, is the validation error of predicting the median. With `--ema` it is the average that is
+    validated and kept. `after_epoch` is called with what came of the validation faces. Ctrl-C saves the last weights
+    first.
     """
-    loss = LOSSES[options.loss]
-    train_loader = faces.loader(
-        "train", options.batch_size, AUGMENTATIONS[options.augment], shuffle=True, seed=options.seed
-    )
+    network, name = model.model, type(model.model).__name__
+    train_loader = faces.loader("train", options.batch_size, shuffle=True, seed=options.seed)
     val_loader = faces.loader("val", options.batch_size)
-    optimizer = make_optimizer(model.model, options)
+    optimizer = make_optimizer(network, options)
     schedule = make_schedule(optimizer, options, len(train_loader) * options.epochs)
+    average = None if options.ema is None else optim.EMA(network, options.ema)
     best = Best(0, float("inf"))
     epoch = 0
 
-    def keep(name: str) -> None:
-        run.write_weights(name, model.model.state_dict(), {**model.metadata(), "epoch": str(epoch)})
+    def averaged() -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext() if average is None else average.applied()
+
+    def keep(file: str) -> None:
+        with averaged():
+            run.write_weights(file, network.state_dict(), {**model.metadata(), "epoch": str(epoch)})
 
     try:
-        for epoch in range(1, options.epochs + 1):
+        for epoch, size in enumerate(sizes_by_epoch(options), 1):
             title = f"epoch {epoch:>{len(str(options.epochs))}}/{options.epochs}"
             rate = optimizer.param_groups[0]["lr"]
-            trained = train_epoch(model.model, train_loader, model.scale, loss, optimizer, schedule, title)
-            val = evaluate(model.model, val_loader, model.scale, loss, f"{title}, validating")
+            train_loader.transform = training_transform(options, size)
+            trained = train_epoch(
+                network, train_loader, model.head, optimizer, schedule, title, max_norm=options.clip, average=average
+            )
+            with averaged():
+                val = evaluate(network, val_loader, model.head, f"{title}, validating", flip=model.flip)
             run.append_history(
                 {
                     "epoch": epoch,
@@ -73,6 +76,7 @@ def fit(
                     "train_mae_years": round(trained.errors.mae, 4),
                     "val_mae_years": round(val.errors.mae, 4),
                     "learning_rate": float(f"{rate:.6g}"),
+                    "image_size": size,
                     "images_per_second": round(trained.images_per_second, 1),
                     "seconds": round(trained.seconds + val.seconds, 2),
                     "data": faces.kind,
@@ -83,28 +87,47 @@ def fit(
                 best = Best(epoch, val.errors.mae)
                 keep("best.safetensors")
             keep("last.safetensors")
-            columns = {name: [row[name] for row in run.history] for name in run.history[0]}
-            run.write_figure("history.png", viz.plot_history(columns, to_beat, f"AgeCNN trained on {faces.kind}"))
+            columns = {column: [row[column] for row in run.history] for column in run.history[0]}
+            run.write_figure("history.png", viz.plot_history(columns, to_beat, f"{name} trained on {faces.kind}"))
             run.say(
                 f"{title}  loss {trained.loss:.4f}  MAE {trained.errors.mae:5.2f}  val MAE {val.errors.mae:5.2f} years"
                 f"  {trained.images_per_second:,.0f} images/s  {trained.seconds + val.seconds:.0f} s"
                 + ("  best so far" if improved else "")
             )
             after_epoch(val)
+            if options.patience is not None and epoch - best.epoch >= options.patience:
+                run.say(f"no better epoch than the {best.epoch}. in {options.patience}: training ends here")
+                break
     except KeyboardInterrupt:
         keep("last.safetensors")
         raise
     return best
 
 
+def sizes_by_epoch(options: argparse.Namespace) -> list[int]:
+    """The side of the training faces in each epoch, in pixels: each size of `--progressive` for as many epochs."""
+    sizes = options.progressive or (options.image_size,)
+    return [sizes[epoch * len(sizes) // options.epochs] for epoch in range(options.epochs)]
+
+
+def training_transform(options: argparse.Namespace, size: int) -> Compose:
+    """What the training faces go through: made smaller first, where they are to be, and then changed at random."""
+    smaller = [Resize(size)] if size < options.image_size else []
+    return Compose([*smaller, augmentation(options.augment)])
+
+
 def make_optimizer(model: nn.Module, options: argparse.Namespace) -> optim.Optimizer:
-    """The optimiser that the options name; what they leave open is its own default."""
-    settings = {"lr": options.lr}
-    if options.weight_decay is not None:
-        settings["weight_decay"] = options.weight_decay
+    """The optimiser that the options name; weight decay spares biases and norms unless they say otherwise."""
+    decay = options.weight_decay
+    if decay is None:
+        decay = ADAMW_DECAY if options.optimizer == "adamw" else 0.0
+    settings = {"lr": options.lr, "weight_decay": decay}
     if options.optimizer == "sgd":
         settings["momentum"] = SGD_MOMENTUM
-    return OPTIMIZERS[options.optimizer](model.parameters(), **settings)
+    params = model.parameters()
+    return OPTIMIZERS[options.optimizer](
+        params if options.decay_all else optim.decay_weights_only(params, decay), **settings
+    )
 
 
 def make_schedule(optimizer: optim.Optimizer, options: argparse.Namespace, steps: int) -> LRScheduler | None:

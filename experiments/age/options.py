@@ -9,9 +9,15 @@ from pathlib import Path
 from typing import NoReturn
 
 import tinygrad_cnn as tg
-from experiments.age.faces import SYNTHETIC_COUNT
+from experiments.age.faces import SYNTHETIC_COUNT, UserError
+from models.age_resnet import LEAST_SIZE
+from tinygrad_cnn.data.transforms import AUGMENTATIONS
 
 COMMANDS = ("train", "evaluate", "predict")
+HEAD_DEFAULTS: dict[str, dict[str, object]] = {
+    "regression": {"loss": "smooth_l1"},
+    "expected": {"sigma": 2.0, "l1_weight": 1.0},
+}
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -25,6 +31,11 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     {"train": _train, "evaluate": _evaluate, "predict": _predict}[command](parser)
     options = parser.parse_args(rest)
     options.command = command
+    if command == "train":
+        try:
+            _settle(options)
+        except UserError as error:
+            parser.error(str(error))
     return options
 
 
@@ -44,13 +55,32 @@ class Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFo
 
 def _train(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Train AgeCNN on UTKFace, test it, and write all that came of it to a run folder.\n"
+        "Train a network on UTKFace, test it, and write all that came of it to a run folder.\n"
         "The other commands: utkface_age.py evaluate --help, utkface_age.py predict --help."
     )
     _faces(parser)
     _run_folder(parser)
+    group = parser.add_argument_group("model")
+    group.add_argument("--model", choices=("AgeCNN", "AgeResNet"), default="AgeCNN", help="see models/")
+    group.add_argument("--head", choices=("regression", "expected"), default="regression",
+                       help="regression: one output, the age; expected: a softmax over ages, whose mean is the age"
+                       " (not for AgeCNN)")  # fmt: skip
+    group.add_argument("--loss", choices=("smooth_l1", "l1", "mse"),
+                       help="between standardised ages, for --head regression (default: smooth_l1)")  # fmt: skip
+    group.add_argument("--sigma", type=_not_negative, metavar="YEARS",
+                       help="for --head expected: how far the true age is smoothed over its neighbours"
+                       " (default: 2)")  # fmt: skip
+    group.add_argument("--l1-weight", type=_not_negative, metavar="X",
+                       help="for --head expected: weight of the mean's error in years beside the cross-entropy"
+                       " (default: 1)")  # fmt: skip
+    group.add_argument("--image-size", type=_image_size, metavar="PIXELS", help="side of a face (default: 128)")
+    group.add_argument("--progressive", type=_sizes, default=(), metavar="PIXELS,...",
+                       help="train at growing sizes, each for as many epochs; the last is the image size"
+                       " (not for AgeCNN)")  # fmt: skip
     group = parser.add_argument_group("training")
     group.add_argument("--epochs", type=_positive_int, default=10, metavar="N", help="passes over the faces")
+    group.add_argument("--patience", type=_positive_int, metavar="N",
+                       help="stop after N epochs without a better validation error")  # fmt: skip
     group.add_argument("--batch-size", type=_positive_int, default=32, metavar="N", help="faces per step")
     group.add_argument("--lr", type=_positive, default=1e-3, metavar="RATE", help="largest learning rate")
     group.add_argument("--schedule", choices=("onecycle", "cosine", "constant"), default="onecycle",
@@ -59,16 +89,41 @@ def _train(parser: argparse.ArgumentParser) -> None:
                        help="sgd has momentum 0.9")  # fmt: skip
     group.add_argument("--weight-decay", type=_not_negative, metavar="X",
                        help="pull of the weights towards zero (default: 0.01 for adamw, else 0)")  # fmt: skip
-    group.add_argument("--loss", choices=("smooth_l1", "l1", "mse"), default="smooth_l1",
-                       help="between standardised ages")  # fmt: skip
-    group.add_argument("--augment", choices=("full", "light", "none"), default="light",
-                       help="random changes to the training faces: light flips and shifts, full also turns, scales"
-                       " and changes light and contrast")  # fmt: skip
-    group.add_argument("--no-augment", dest="augment", action="store_const", const="none", default=argparse.SUPPRESS,
+    group.add_argument("--decay-all", action="store_true", help="weight decay pulls biases and norms as well")
+    group.add_argument("--clip", type=_positive, metavar="NORM", help="longest gradient of all weights together")
+    group.add_argument("--ema", type=_decay, metavar="DECAY",
+                       help="validate and keep the weights' moving average, such as 0.999")  # fmt: skip
+    group.add_argument("--augment", type=_augment, default="light", metavar="CHANGES",
+                       help=f"random changes to the training faces, of {','.join(AUGMENTATIONS)}; light is flip,shift,"
+                       " full all of them, and none none")  # fmt: skip
+    group.add_argument("--no-augment", dest="augment", action="store_const", const=(), default=argparse.SUPPRESS,
                        help="the same as --augment none")  # fmt: skip
-    group.add_argument("--image-size", type=_image_size, default=128, metavar="PIXELS", help="side of a face")
+    group.add_argument("--flip-average", action="store_true",
+                       help="an age is the mean of that of the face and that of its mirror image")  # fmt: skip
     group.add_argument("--seed", type=_count, default=0, metavar="N",
                        help="of the first weights, the order of the faces, and their augmentation")  # fmt: skip
+
+
+def _settle(options: argparse.Namespace) -> None:
+    """Fill in what one option leaves to another. Raises UserError for options that contradict each other."""
+    if options.model == "AgeCNN" and (options.head != "regression" or options.progressive):
+        wanted = "--progressive" if options.progressive else f"--head {options.head}"
+        raise UserError(f"AgeCNN has one output and one image size: {wanted} takes another --model")
+    for head, defaults in HEAD_DEFAULTS.items():
+        for name, value in defaults.items():
+            given = getattr(options, name) is not None
+            if given and head != options.head:
+                raise UserError(f"--{name.replace('_', '-')} has no meaning for --head {options.head}")
+            if not given and head == options.head:
+                setattr(options, name, value)
+    sizes = options.progressive or (options.image_size or 128,)
+    if options.image_size not in (None, sizes[-1]):
+        raise UserError(f"--image-size {options.image_size} is not the last size of --progressive: {sizes[-1]}")
+    if len(sizes) > options.epochs:
+        raise UserError(f"--progressive has {len(sizes)} sizes for --epochs {options.epochs}: each needs one")
+    if options.model == "AgeResNet" and sizes[0] < LEAST_SIZE:
+        raise UserError(f"AgeResNet needs faces of at least {LEAST_SIZE} pixels, not {sizes[0]}")
+    options.image_size = sizes[-1]
 
 
 def _evaluate(parser: argparse.ArgumentParser) -> None:
@@ -143,6 +198,22 @@ def _image_size(text: str) -> int:
     return _whole_number(text, 16, 1024)
 
 
+def _sizes(text: str) -> tuple[int, ...]:
+    sizes = tuple(_image_size(size) for size in text.split(","))
+    if list(sizes) != sorted(set(sizes)):
+        raise argparse.ArgumentTypeError(f"must be growing sizes, such as 64,96,128, not {text!r}")
+    return sizes
+
+
+def _augment(text: str) -> tuple[str, ...]:
+    names = {"none": (), "light": ("flip", "shift"), "full": AUGMENTATIONS}.get(text, tuple(text.split(",")))
+    for name in names:
+        if name not in AUGMENTATIONS:
+            known = ",".join(AUGMENTATIONS)
+            raise argparse.ArgumentTypeError(f"must be none, light, full or some of {known}, not {text!r}")
+    return tuple(name for name in AUGMENTATIONS if name in names)
+
+
 def _whole_number(text: str, least: int, most: int = 2**31 - 1) -> int:
     try:
         number = int(text)
@@ -157,6 +228,12 @@ def _whole_number(text: str, least: int, most: int = 2**31 - 1) -> int:
 def _positive(text: str) -> float:
     if not (number := _not_negative(text)):
         raise argparse.ArgumentTypeError("must be more than 0")
+    return number
+
+
+def _decay(text: str) -> float:
+    if (number := _not_negative(text)) >= 1:
+        raise argparse.ArgumentTypeError(f"must be less than 1, not {text!r}")
     return number
 
 

@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 
 import tinygrad_cnn as tg
-from experiments.age.fit import AUGMENTATIONS, LOSSES, make_optimizer, make_schedule
+from experiments.age.fit import make_optimizer, make_schedule
+from experiments.age.networks import LOSSES, make_head
 from experiments.age.options import parse
 from models.age_cnn import AgeCNN
-from tinygrad_cnn.data import DataLoader, SyntheticFaces, UTKFace
-from tinygrad_cnn.train import AgeScale, train_epoch
+from tinygrad_cnn.data import DataLoader, SyntheticFaces, UTKFace, augmentation
+from tinygrad_cnn.train import train_epoch
 
 from .worker import Task
 
@@ -35,10 +36,10 @@ def training_loop(threads: int, folder: str) -> Task:
     model = AgeCNN(IMAGE_SIZE)
     optimizer = make_optimizer(model, options)
     schedule = make_schedule(optimizer, options, MANY_STEPS)
-    loader = DataLoader(faces, options.batch_size, shuffle=True, transform=AUGMENTATIONS[options.augment])
-    scale = AgeScale.of(faces.ages)
+    loader = DataLoader(faces, options.batch_size, shuffle=True, transform=augmentation(options.augment))
+    head = make_head(options, faces.ages)
     _draw_progress()
-    return Task(lambda: train_epoch(model, loader, scale, LOSSES[options.loss], optimizer, schedule), work=len(faces))
+    return Task(lambda: train_epoch(model, loader, head, optimizer, schedule), work=len(faces))
 
 
 def bare_step(threads: int, folder: str) -> Task:

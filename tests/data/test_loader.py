@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tinygrad_cnn as tg
-from tinygrad_cnn.data import ArrayDataset, DataLoader, Dataset, Subset, default_augmentation, to_float
+from tinygrad_cnn.data import ArrayDataset, DataLoader, Dataset, Subset, augmentation, to_float
 from tinygrad_cnn.data.transforms import RandomFlip
 
 
@@ -122,7 +122,7 @@ class TestOrder:
         assert first != list(range(20))
 
     def test_the_same_seed_gives_the_same_epochs(self):
-        loaders = [DataLoader(faces(), 3, shuffle=True, seed=5, transform=default_augmentation()) for _ in "ab"]
+        loaders = [DataLoader(faces(), 3, shuffle=True, seed=5, transform=augmentation()) for _ in "ab"]
         for _ in range(3):
             assert_same(*map(epoch, loaders))
 
@@ -132,14 +132,14 @@ class TestOrder:
         )
 
     def test_set_epoch_brings_an_epoch_back(self):
-        loader = DataLoader(faces(), 4, shuffle=True, transform=default_augmentation())
+        loader = DataLoader(faces(), 4, shuffle=True, transform=augmentation())
         epochs = [epoch(loader) for _ in range(3)]
         loader.set_epoch(1)
         assert_same(epoch(loader), epochs[1])
         assert_same(epoch(loader), epochs[2])
 
     def test_an_epoch_can_be_taken_up_in_its_middle(self):
-        loader = DataLoader(faces(), 4, shuffle=True, transform=default_augmentation())
+        loader = DataLoader(faces(), 4, shuffle=True, transform=augmentation())
         whole = epoch(loader)
         loader.set_epoch(0, batch=3)
         assert_same(epoch(loader), whole[3:])
@@ -160,7 +160,7 @@ class TestOrder:
 
         plain = faces()
         sleepy = Sleepy(plain.images, plain.targets)
-        options = {"batch_size": 4, "shuffle": True, "transform": default_augmentation()}
+        options = {"batch_size": 4, "shuffle": True, "transform": augmentation()}
         expected = epoch(DataLoader(plain, prefetch=0, **options))
         assert_same(epoch(DataLoader(sleepy, prefetch=1, **options)), expected)
         assert_same(epoch(DataLoader(sleepy, prefetch=4, **options)), expected)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from tinygrad_cnn.data.transforms import (
+    AUGMENTATIONS,
     MEAN,
     STD,
     ColourJitter,
@@ -16,7 +17,8 @@ from tinygrad_cnn.data.transforms import (
     RandomRotation,
     RandomScale,
     RandomShift,
-    default_augmentation,
+    Resize,
+    augmentation,
     to_float,
 )
 
@@ -32,7 +34,7 @@ EVERY_TRANSFORM = [
     RandomContrast(0.3),
     RandomColour(0.3),
     RandomErase(1.0),
-    default_augmentation(),
+    augmentation(),
 ]
 
 
@@ -218,6 +220,48 @@ class TestColour:
         assert set(np.unique(ColourJitter(1.0)(np.full((40, 1, 1, 3), 255, np.uint8), rng()))) <= set(range(256))
 
 
+class TestResize:
+    def test_a_smaller_picture_holds_the_means_of_the_larger_one(self):
+        batch = pictures(5, 12, 12)
+        means = batch.reshape(5, 4, 3, 4, 3, 3).mean((2, 4))
+        assert np.abs(Resize(4)(batch, rng()) - means).max() <= 0.5 + 1e-9
+
+    def test_a_pixel_that_is_cut_counts_for_its_share(self):
+        batch = np.array([0, 90, 180], np.uint8).reshape(1, 1, 3, 1).repeat(3, 1)
+        assert Resize(2)(batch, rng())[0, 0, :, 0].tolist() == [30, 150]
+
+    def test_nothing_is_drawn_and_the_batch_is_left_alone(self):
+        batch, generator = pictures(3, 8, 10, 1), rng(1)
+        before = batch.copy()
+        assert Resize(4)(batch, generator).shape == (3, 4, 4, 1)
+        assert generator.random() == rng(1).random()
+        np.testing.assert_array_equal(batch, before)
+
+    def test_the_same_size_is_a_copy_and_no_pictures_stay_none(self):
+        batch = pictures()
+        same = Resize(16)(batch, rng())
+        np.testing.assert_array_equal(same, batch)
+        assert not np.shares_memory(same, batch)
+        assert Resize(4)(pictures(0), rng()).shape == (0, 4, 4, 3)
+
+
+class TestAugmentation:
+    def test_each_change_is_one_of_its_own(self):
+        changed = {}
+        for name in AUGMENTATIONS:
+            result = augmentation([name])(np.repeat(pictures(1), 40, axis=0), rng())
+            changed[name] = (result != pictures(1)).any()
+        assert all(changed.values())
+        np.testing.assert_array_equal(augmentation([])(pictures(), rng()), pictures())
+
+    def test_the_order_of_the_names_does_not_matter(self):
+        assert repr(augmentation(["erase", "flip"])) == repr(augmentation(["flip", "erase"]))
+
+    def test_an_unknown_change_is_an_error(self):
+        with pytest.raises(ValueError, match="no change is called 'blur'; there are flip, shift"):
+            augmentation(["flip", "blur"])
+
+
 def test_compose_passes_one_generator_along_and_shows_its_parts():
     both = Compose([RandomFlip(0.5), RandomErase(1.0)])
     generator = rng(5)
@@ -236,6 +280,7 @@ def test_compose_passes_one_generator_along_and_shows_its_parts():
         (lambda: RandomBrightness(2), "brightness must be between 0 and 1, not 2"),
         (lambda: ColourJitter(contrast=-1), "contrast must be"),
         (lambda: ColourJitter(colour=float("nan")), "colour must be"),
+        (lambda: Resize(0), "size must be at least 1 pixel, not 0"),
         (lambda: RandomErase(0.5, smallest=0.3, largest=0.2), "smallest must be between 0 and 0.2, not 0.3"),
     ],
 )

@@ -15,6 +15,7 @@ from models.age_cnn import AgeCNN
 from tinygrad_cnn.io import load_metadata
 from tinygrad_cnn.train import load_age_model
 
+EXPECTED = ["--model", "AgeResNet", "--head", "expected"]
 MISTAKES = {
     "no epochs": (["--epochs", "0"], "--epochs: must be a whole number of at least 1"),
     "half an epoch": (["--epochs", "1.5"], "whole number"),
@@ -27,6 +28,22 @@ MISTAKES = {
     "a negative seed": (["--seed", "-1"], "--seed"),
     "an unknown optimiser": (["--optimizer", "lion"], "invalid choice: 'lion'"),
     "an unknown loss": (["--loss", "hinge"], "invalid choice: 'hinge'"),
+    "a head that AgeCNN lacks": (["--head", "expected"], "AgeCNN has one output and one image size: --head expected"),
+    "sizes that AgeCNN can't take": (["--progressive", "64,128"], "--progressive takes another --model"),
+    "smoothing without bins": (["--sigma", "3"], "--sigma has no meaning for --head regression"),
+    "a weight without bins": (["--l1-weight", "1"], "--l1-weight has no meaning for --head regression"),
+    "a loss for bins": ([*EXPECTED, "--loss", "l1"], "--loss has no meaning for --head expected"),
+    "shrinking sizes": ([*EXPECTED, "--progressive", "96,64"], "growing sizes, such as 64,96,128, not '96,64'"),
+    "sizes that are none": ([*EXPECTED, "--progressive", "64,,96"], "--progressive: must be a whole number"),
+    "more sizes than epochs": ([*EXPECTED, "--progressive", "64,96", "--epochs", "1"], "2 sizes for --epochs 1"),
+    "two last sizes": ([*EXPECTED, "--progressive", "64,96", "--image-size", "99"], "--image-size 99 is not the last"),
+    "a size too small for the network": ([*EXPECTED, "--image-size", "31"], "AgeResNet needs faces of at least 32"),
+    "an unknown network": (["--model", "VGG"], "invalid choice: 'VGG'"),
+    "an unknown change": (["--augment", "flip,blur"], "must be none, light, full or some of flip,shift"),
+    "no change by name": (["--augment", ""], "must be none, light, full or some of"),
+    "an average that never moves": (["--ema", "1"], "--ema: must be less than 1"),
+    "a gradient of no length": (["--clip", "0"], "--clip: must be more than 0"),
+    "no patience": (["--patience", "0"], "--patience: must be a whole number of at least 1"),
     "an unknown option": (["--epoch", "3"], "unrecognized arguments"),
     "an unknown command": (["test"], "no command 'test'; there are train, evaluate, predict"),
     "a misspelt command": (["evalute", "--weights", "w"], "no command 'evalute'"),

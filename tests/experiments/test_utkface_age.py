@@ -126,18 +126,79 @@ def test_another_seed_gives_other_weights_on_the_same_split(trained, command, sm
     assert outcome.out[2].split("years, is")[1] == trained[1].out[2].split("years, is")[1]
 
 
+def test_the_options_are_settled_in_the_config(trained):
+    settings = json.loads((trained[0] / "config.json").read_text())["settings"]
+    assert (settings["model"], settings["head"], settings["loss"]) == ("AgeCNN", "regression", "smooth_l1")
+    assert (settings["sigma"], settings["ema"], settings["image_size"]) == (None, None, 32)
+    assert settings["augment"] == ["flip", "shift"]
+
+
 @pytest.mark.parametrize(
     "options",
     [
         ["--optimizer", "sgd", "--schedule", "cosine", "--loss", "mse", "--no-augment"],
         ["--optimizer", "rmsprop", "--schedule", "constant", "--loss", "l1", "--augment", "full"],
-        ["--optimizer", "adagrad", "--weight-decay", "0.1", "--lr", "0.01"],
+        ["--optimizer", "adagrad", "--weight-decay", "0.1", "--lr", "0.01", "--decay-all"],
+        ["--ema", "0.9", "--clip", "1", "--augment", "colour,erase", "--flip-average", "--patience", "1"],
     ],
 )
 def test_every_choice_trains(command, options):
     outcome = command("--data", "synthetic", "--limit", 40, "--image-size", 16, "--epochs", 1, "--name", "x", *options)
     assert outcome.status == 0
     assert Path("runs/x/metrics.json").exists()
+
+
+@pytest.mark.parametrize("head", ["regression", "expected"])
+@pytest.mark.parametrize("extra", [[], ["--ema", "0.99", "--flip-average", "--progressive", "32,40"]])
+def test_the_residual_network_trains_is_evaluated_and_predicts_with_every_head(command, head, extra, tmp_path):
+    import cv2
+
+    drawn = ["--data", "synthetic", "--limit", "40"]
+    size = [] if "--progressive" in extra else ["--image-size", "32"]
+    options = ["--model", "AgeResNet", "--head", head, *size, *extra, "--epochs", "2"]
+    assert command(*drawn, *options, "--out", "run").status == 0
+    weights = "run/best.safetensors"
+    assert command("evaluate", *drawn, "--part", "test", "--weights", weights, "--out", "e").status == 0
+    first, again = (json.loads(Path(folder, "metrics.json").read_text()) for folder in ("run", "e"))
+    assert again["mae_years"] == pytest.approx(first["mae_years"], rel=1e-5)
+    cv2.imwrite("face.png", SyntheticFaces(1, 64)[0][0])
+    outcome = command("predict", "face.png", "--weights", weights)
+    assert outcome.status == 0
+    assert 0 <= float(outcome.out[1].split()[0]) <= 130
+    assert outcome.out[-1].startswith("AgeResNet trained on synthetic faces")
+
+
+def test_sizes_grow_over_the_epochs_and_the_last_is_the_models(command):
+    options = ["--model", "AgeResNet", "--progressive", "32,40,48", "--epochs", 4, "--augment", "full"]
+    assert command("--data", "synthetic", "--limit", 20, *options, "--out", "run").status == 0
+    with open("run/history.csv", newline="") as file:
+        assert [row["image_size"] for row in csv.DictReader(file)] == ["32", "32", "40", "48"]
+    assert load_metadata("run/best.safetensors")["image_size"] == "48"
+
+
+def test_with_an_average_it_is_the_average_that_is_kept(command):
+    few = ["--data", "synthetic", "--limit", 20, "--image-size", 16, "--epochs", 1, "--threads", 1]
+    kept = {}
+    for name, extra in {"plain": [], "zero": ["--ema", "0"], "slow": ["--ema", "0.999"]}.items():
+        assert command(*few, *extra, "--out", name).status == 0
+        kept[name] = tg.load(f"{name}/best.safetensors")["conv1.weight"]
+    np.testing.assert_array_equal(kept["plain"], kept["zero"])  # an average without a memory
+    assert not np.array_equal(kept["plain"], kept["slow"])
+
+
+def test_training_stops_when_patience_is_at_an_end(command):
+    # At so small a rate the error on the two faces that choose stays the same to the bit, or moves one way.
+    few = ["--data", "synthetic", "--limit", 20, "--image-size", 16, "--epochs", 9]
+    outcome = command(*few, "--lr", "1e-30", "--patience", 2, "--out", "run")
+    assert outcome.status == 0
+    assert "no better epoch than the 1. in 2: training ends here" in outcome.out
+    assert len(Path("run/history.csv").read_text().splitlines()) == 4
+
+
+def test_drawing_the_graph_leaves_the_networks_first_statistics_alone(command):
+    few = ["--data", "synthetic", "--limit", 20, "--model", "AgeResNet", "--image-size", 32, "--epochs", 1]
+    assert command(*few, "--out", "run").status == 0
+    assert tg.load("run/last.safetensors")["stem.1.num_batches_tracked"] == 1
 
 
 def test_a_run_without_a_name_is_named_after_the_time(command):

@@ -5,15 +5,17 @@ import pytest
 
 import tinygrad_cnn as tg
 from models.age_cnn import AgeCNN
-from tinygrad_cnn.train import AgeModel, AgeScale, load_age_model
+from models.age_resnet import AgeResNet
+from tinygrad_cnn.train import AgeModel, ExpectedAge, Regression, load_age_model
 
-MODELS = {"AgeCNN": AgeCNN}
+MODELS = {"AgeCNN": AgeCNN, "AgeResNet": lambda image_size, outputs=1: AgeResNet(outputs)}
+IMAGES = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3)).astype(np.uint8)
 
 
 @pytest.fixture
 def model():
     tg.manual_seed(3)
-    return AgeModel(AgeCNN(16), 16, AgeScale(33.3, 19.9), 29.0, "synthetic faces")
+    return AgeModel(AgeCNN(16), 16, Regression(33.3, 19.9), 29.0, "synthetic faces")
 
 
 @pytest.fixture
@@ -26,7 +28,8 @@ def test_a_model_comes_back_from_its_file_and_predicts_the_same(model, path):
     images = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3)).astype(np.uint8)
     loaded = load_age_model(path, MODELS)
     np.testing.assert_array_equal(loaded.predict(images), model.predict(images))
-    assert (loaded.image_size, loaded.scale, loaded.median, loaded.data) == (16, (33.3, 19.9), 29.0, "synthetic faces")
+    assert loaded.head == model.head
+    assert (loaded.image_size, loaded.median, loaded.data) == (16, 29.0, "synthetic faces")
 
 
 def test_predictions_are_years_and_record_no_graph(model):
@@ -34,6 +37,39 @@ def test_predictions_are_years_and_record_no_graph(model):
     assert ages.shape == (2,)
     assert np.all((ages > 0) & (ages < 100))
     assert not model.model.training
+
+
+def test_a_file_from_before_there_were_heads_still_loads(model, tmp_path):
+    about = {key: text for key, text in model.metadata().items() if key not in ("head", "flip_averaging")}
+    tg.save(model.model.state_dict(), tmp_path / "w.safetensors", metadata=about)
+    loaded = load_age_model(tmp_path / "w.safetensors", MODELS)
+    assert (loaded.head, loaded.flip) == (model.head, False)
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_an_expected_age_and_flip_averaging_come_back_from_the_file(tmp_path, flip):
+    model = AgeModel(AgeResNet(outputs=91), 32, ExpectedAge(oldest=90, sigma=3.0), 29.0, "synthetic faces", flip)
+    tg.save(model.model.state_dict(), tmp_path / "w.safetensors", metadata=model.metadata())
+    loaded = load_age_model(tmp_path / "w.safetensors", MODELS)
+    assert (loaded.head.outputs, loaded.flip) == (91, flip)
+    np.testing.assert_array_equal(loaded.predict(IMAGES), model.predict(IMAGES))
+    mirrored = loaded.predict(np.ascontiguousarray(IMAGES[:, :, ::-1]))
+    assert np.allclose(mirrored, loaded.predict(IMAGES), atol=1e-3) == flip
+
+
+def test_an_age_has_a_gradient_for_every_pixel(model):
+    model.flip = True
+    pictures = tg.randn(2, 3, 16, 16, requires_grad=True)
+    years = model.years(pictures)
+    assert years.shape == (2,)
+    (gradient,) = tg.grad(years[0], pictures)
+    assert np.abs(gradient.data[0]).min() > 0
+    assert not gradient.data[1].any()
+
+
+def test_no_predicted_age_is_negative(model):
+    model.head = Regression(-50.0, 1.0)
+    assert model.predict(IMAGES[:, :16, :16]).tolist() == [0.0] * 5
 
 
 def test_a_missing_file_is_named(tmp_path):
@@ -59,13 +95,17 @@ def test_a_cut_file_is_an_error(path):
         ({"model": None}, "lacks.*model"),
         ({"age_mean_years": None}, "lacks.*age_mean_years"),
         ({"image_size": "big"}, "lacks.*big"),
-        ({"model": "OtherNet"}, "weights of 'OtherNet'; known models: AgeCNN"),
+        ({"model": "OtherNet"}, "weights of 'OtherNet'; known models: AgeCNN, AgeResNet"),
         ({"pixels": "BGR"}, "trained on pixels 'BGR'"),
         ({"image_size": "32"}, r"does not fit AgeCNN at 32x32 pixels: .*fc1\.weight"),
         ({"image_size": "2"}, "image_size must be at least"),
-        ({"age_mean_years": "nan"}, r"scale of ages, .*nan"),
-        ({"age_mean_years": "1e999"}, r"scale of ages, .*inf"),
-        ({"age_std_years": "0.0"}, r"scale of ages, .*std=0\.0"),
+        ({"age_mean_years": "nan"}, "scale of ages: mean nan"),
+        ({"age_mean_years": "1e999"}, "scale of ages: mean inf"),
+        ({"age_std_years": "0.0"}, r"scale of ages: .* standard deviation 0\.0"),
+        ({"head": "oracle"}, "no head is called 'oracle'; there are regression and expected"),
+        ({"head": "expected"}, "lacks.*oldest_years"),
+        ({"head": "expected", "oldest_years": "-1"}, "oldest must be a number of at least 1"),
+        ({"head": "expected", "oldest_years": "9"}, "does not fit AgeCNN"),
         ({"median_age_years": "-inf"}, r"median .*-inf"),
     ],
 )

@@ -12,7 +12,7 @@ import tinygrad_cnn as tg
 import tinygrad_cnn.functional as F
 from tinygrad_cnn import nn, optim
 from tinygrad_cnn.data import ArrayDataset, DataLoader, Subset
-from tinygrad_cnn.train import AgeScale, evaluate, train_epoch
+from tinygrad_cnn.train import ExpectedAge, Regression, evaluate, train_epoch
 from tinygrad_cnn.train.loop import interrupts_wait
 
 
@@ -31,7 +31,7 @@ class Brightness(nn.Module):
 
 
 AGES = np.random.default_rng(0).integers(1, 100, 50)
-SCALE = AgeScale.of(AGES)
+HEAD = Regression.of(AGES, F.l1_loss)
 
 
 def faces(**options):
@@ -39,29 +39,12 @@ def faces(**options):
     return DataLoader(ArrayDataset(images, AGES), batch_size=16, **options)
 
 
-def test_a_scale_turns_ages_into_standard_numbers_and_back():
-    targets = SCALE.targets(AGES).numpy()
-    assert targets.shape == (50, 1)
-    assert targets.dtype == np.float32
-    assert targets.mean() == pytest.approx(0, abs=1e-6)
-    assert targets.std() == pytest.approx(1, rel=1e-6)
-    np.testing.assert_allclose(SCALE.years(targets), AGES, atol=1e-4)
-
-
-def test_a_scale_of_one_age_only_shifts():
-    assert AgeScale.of([30, 30]) == (30.0, 1.0)
-
-
-def test_no_predicted_age_is_negative():
-    assert AgeScale(30.0, 10.0).years(np.array([[-5.0], [0.5]], np.float32)).tolist() == [0.0, 35.0]
-
-
 def test_training_learns():
     model = Brightness()
     optimizer = optim.SGD(model.parameters(), lr=0.3, momentum=0.8)
-    passes = [train_epoch(model, faces(shuffle=True), SCALE, F.mse_loss, optimizer) for _ in range(8)]
+    passes = [train_epoch(model, faces(shuffle=True), Regression.of(AGES, F.mse_loss), optimizer) for _ in range(8)]
     assert passes[-1].errors.mae < passes[0].errors.mae / 4
-    assert evaluate(model, faces(), SCALE).errors.mae < 3
+    assert evaluate(model, faces(), HEAD).errors.mae < 3
 
 
 def test_an_epoch_is_the_same_as_its_steps_by_hand():
@@ -70,23 +53,23 @@ def test_an_epoch_is_the_same_as_its_steps_by_hand():
     optimizer = optim.Adam(by_hand.parameters(), lr=0.1)
     for images, ages in faces():
         optimizer.zero_grad()
-        loss = F.l1_loss(by_hand(images), tg.Tensor(SCALE.targets(ages.numpy()).numpy()))
+        loss = HEAD.loss(by_hand(images), ages)
         loss.backward()
         optimizer.step()
         total += loss.item() * len(ages)
-    result = train_epoch(trained, loader, SCALE, F.l1_loss, optim.Adam(trained.parameters(), lr=0.1))
+    result = train_epoch(trained, loader, HEAD, optim.Adam(trained.parameters(), lr=0.1))
     assert result.loss == pytest.approx(total / 50, rel=1e-6)
     for name, array in trained.state_dict().items():
         np.testing.assert_array_equal(array, by_hand.state_dict()[name])
 
 
 def test_the_loss_counts_a_last_small_batch_by_its_size():
-    result = evaluate(Brightness(), faces(), SCALE, F.l1_loss)  # batches of 16, 16, 16 and 2
-    np.testing.assert_allclose(result.loss, np.abs(result.predicted - AGES).mean() / SCALE.std, rtol=1e-5)
+    result = evaluate(Brightness(), faces(), HEAD)  # batches of 16, 16, 16 and 2
+    np.testing.assert_allclose(result.loss, np.abs(result.predicted - AGES).mean() / HEAD.std, rtol=1e-5)
 
 
 def test_predictions_come_in_the_order_of_the_faces():
-    result = evaluate(Brightness(), faces(), SCALE)
+    result = evaluate(Brightness(), faces(), HEAD)
     assert result.true.tolist() == AGES.tolist()
     assert result.predicted.shape == (50,)
     assert result.errors.mae == pytest.approx(np.abs(result.predicted - AGES).mean(), rel=1e-6)
@@ -95,8 +78,8 @@ def test_predictions_come_in_the_order_of_the_faces():
 
 def test_the_model_trains_in_training_mode_and_is_evaluated_without_a_graph():
     model = Brightness()
-    train_epoch(model, faces(), SCALE, F.l1_loss, optim.SGD(model.parameters(), lr=0.0))
-    evaluate(model, faces(), SCALE)
+    train_epoch(model, faces(), HEAD, optim.SGD(model.parameters(), lr=0.0))
+    evaluate(model, faces(), HEAD)
     assert set(model.modes[:4]) == {(True, True)}
     assert set(model.modes[4:]) == {(False, False)}
     assert tg.is_grad_enabled()
@@ -105,16 +88,59 @@ def test_the_model_trains_in_training_mode_and_is_evaluated_without_a_graph():
 def test_evaluating_changes_nothing():
     model = Brightness()
     before = model.state_dict()
-    evaluate(model, faces(), SCALE)
+    evaluate(model, faces(), HEAD)
     assert all(np.array_equal(before[name], array) for name, array in model.state_dict().items())
     assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_gradients_are_cut_to_their_largest_norm():
+    model = Brightness()
+    before = model.linear.state_dict()
+    train_epoch(model, faces(), HEAD, optim.SGD(model.parameters(), lr=1.0), max_norm=1e-3)
+    moved = sum(float(np.square(array - before[name]).sum()) for name, array in model.linear.state_dict().items())
+    assert 0 < moved**0.5 <= 4 * 1.001e-3
+
+
+def test_an_average_follows_every_step():
+    model = Brightness()
+    average = optim.EMA(model, decay=0.5)
+    train_epoch(model, faces(), HEAD, optim.SGD(model.parameters(), lr=0.1), average=average)
+    assert average.updates == 4
+
+
+def test_flip_averaging_sees_a_face_and_its_mirror_image_as_one():
+    class Lopsided(nn.Module):
+        def forward(self, x):
+            return x[:, :1, 0, 0]
+
+    images = np.zeros((2, 4, 4, 3), np.uint8)
+    images[0, :, 0] = images[1, :, 3] = 255
+    loader = DataLoader(ArrayDataset(images, [30, 30]))
+    head = Regression(30.0, 10.0)
+    assert evaluate(Lopsided(), loader, head).predicted.tolist() == [40.0, 20.0]
+    assert evaluate(Lopsided(), loader, head, flip=True).predicted.tolist() == [30.0, 30.0]
+
+
+def test_a_distribution_over_ages_is_trained_and_reported_in_years():
+    class Brightness100(nn.Module):
+        def __init__(self):
+            self.linear = nn.Linear(1, 100)
+
+        def forward(self, x):
+            return self.linear(x.mean((1, 2, 3)).reshape(-1, 1))
+
+    tg.manual_seed(0)
+    model, head = Brightness100(), ExpectedAge(oldest=99)
+    optimizer = optim.Adam(model.parameters(), lr=0.3)
+    passes = [train_epoch(model, faces(shuffle=True), head, optimizer) for _ in range(20)]
+    assert evaluate(model, faces(), head).errors.mae < passes[0].errors.mae / 3
 
 
 def test_the_schedule_takes_a_step_for_every_batch():
     model = Brightness()
     optimizer = optim.SGD(model.parameters(), lr=1.0)
     schedule = optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.5)
-    train_epoch(model, faces(), SCALE, F.l1_loss, optimizer, schedule)
+    train_epoch(model, faces(), HEAD, optimizer, schedule)
     assert optimizer.param_groups[0]["lr"] == 0.5**4
 
 
@@ -132,32 +158,32 @@ def test_no_step_keeps_the_graph_of_the_one_before():
 
     references = []
     model = Watched()
-    train_epoch(model, faces(), SCALE, F.l1_loss, optim.SGD(model.parameters(), lr=0.1))
+    train_epoch(model, faces(), HEAD, optim.SGD(model.parameters(), lr=0.1))
     assert alive == [0, 0, 0, 0]
 
 
 def test_a_loss_that_is_no_number_stops_the_training_and_says_what_may_help():
     model = Brightness()
     with pytest.raises(FloatingPointError, match="after 16 images; try a lower learning rate"):
-        train_epoch(model, faces(), SCALE, F.mse_loss, optim.SGD(model.parameters(), lr=1e30))
+        train_epoch(model, faces(), Regression.of(AGES, F.mse_loss), optim.SGD(model.parameters(), lr=1e30))
 
 
 def test_no_faces_are_an_error():
     model, nobody = Brightness(), DataLoader(Subset(faces().dataset, []))
     with pytest.raises(ValueError, match="evaluating: the loader gives no faces"):
-        evaluate(model, nobody, SCALE)
+        evaluate(model, nobody, HEAD)
     with pytest.raises(ValueError, match="epoch 1: the loader gives no faces"):
-        train_epoch(model, nobody, SCALE, F.l1_loss, optim.SGD(model.parameters(), lr=0.1), title="epoch 1")
+        train_epoch(model, nobody, HEAD, optim.SGD(model.parameters(), lr=0.1), title="epoch 1")
 
 
 def test_without_a_terminal_there_is_no_bar(capsys):
-    evaluate(Brightness(), faces(), SCALE)
+    evaluate(Brightness(), faces(), HEAD)
     assert capsys.readouterr() == ("", "")
 
 
 def test_on_a_terminal_the_bar_shows_loss_error_and_speed(monkeypatch, capsys):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    evaluate(Brightness(), faces(), SCALE, title="epoch 1/3")
+    evaluate(Brightness(), faces(), HEAD, title="epoch 1/3")
     bar = capsys.readouterr().err
     assert "epoch 1/3" in bar
     assert "/50" in bar
@@ -175,7 +201,7 @@ def test_ctrl_c_waits_for_the_batch_at_hand():
             batches.append(len(batches))
 
     with pytest.raises(KeyboardInterrupt):
-        train_epoch(model, faces(), SCALE, F.l1_loss, Interrupting(model.parameters(), lr=0.1))
+        train_epoch(model, faces(), HEAD, Interrupting(model.parameters(), lr=0.1))
     assert len(batches) == 2  # the step in which it came was finished, and no other begun
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
@@ -209,7 +235,7 @@ def test_a_programs_own_handler_of_ctrl_c_stays():
 
 def test_other_threads_can_train_too():
     results = []
-    thread = threading.Thread(target=lambda: results.append(evaluate(Brightness(), faces(), SCALE)))
+    thread = threading.Thread(target=lambda: results.append(evaluate(Brightness(), faces(), HEAD)))
     thread.start()
     thread.join()
     assert results[0].errors.count == 50

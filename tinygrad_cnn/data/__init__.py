@@ -7,7 +7,7 @@ from .dataset import ArrayDataset, Dataset, Subset
 from .decode import UnreadableImage, read_image
 from .loader import DataLoader
 from .synthetic import SyntheticFaces
-from .transforms import Compose, default_augmentation, to_float
+from .transforms import Compose, augmentation, to_float
 from .utkface import KaggleUnreachable, UTKFace
 
 __all__ = [
@@ -20,8 +20,8 @@ __all__ = [
     "SyntheticFaces",
     "UTKFace",
     "UnreadableImage",
+    "augmentation",
     "cache_folder",
-    "default_augmentation",
     "photo_groups",
     "read_image",
     "splits",

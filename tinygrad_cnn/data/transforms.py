@@ -245,14 +245,49 @@ class RandomErase:
         return out
 
 
-def default_augmentation() -> Compose:
-    """What the main job trains with: flips, small moves, turns and changes of size, and a little light."""
-    return Compose(
-        [
-            RandomAffine(flip=0.5, shift=0.05, rotate=10, scale=0.1),
-            ColourJitter(brightness=0.15, contrast=0.15),
-        ]
-    )
+@dataclass(frozen=True)
+class Resize:
+    """Each image at `size` by `size` pixels; where that is less, each pixel is the mean of the area that it covers."""
+
+    size: int
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ValueError(f"Resize: size must be at least 1 pixel, not {self.size}")
+
+    def __call__(self, batch: Images, generator: np.random.Generator) -> Images:
+        import cv2
+
+        _check_batch("Resize", batch)
+        out = np.empty((len(batch), self.size, self.size, batch.shape[3]), np.uint8)
+        for result, image in zip(out, batch, strict=True):
+            cv2.resize(image, (self.size, self.size), dst=result, interpolation=cv2.INTER_AREA)
+        return out
+
+
+AUGMENTATIONS = ("flip", "shift", "rotate", "scale", "colour", "erase")
+
+
+def augmentation(names: Sequence[str] = AUGMENTATIONS) -> Compose:
+    """Random changes by name, of a size that suits faces: flips, small moves and turns, a little light, a grey patch.
+
+    >>> from tinygrad_cnn.data import augmentation
+    >>> augmentation(["flip", "shift"])
+    Compose([RandomAffine(flip=0.5, shift=0.05, rotate=0.0, scale=0.0)])
+    """
+    unknown = [name for name in names if name not in AUGMENTATIONS]
+    if unknown:
+        raise ValueError(f"augmentation: no change is called {unknown[0]!r}; there are {', '.join(AUGMENTATIONS)}")
+    moves = {name: size for name, size in _MOVES.items() if name in names}
+    transforms: list[Transform] = [RandomAffine(**moves)] if moves else []
+    if "colour" in names:
+        transforms.append(ColourJitter(brightness=0.2, contrast=0.2, colour=0.05))
+    if "erase" in names:
+        transforms.append(RandomErase(probability=0.25))
+    return Compose(transforms)
+
+
+_MOVES = {"flip": 0.5, "shift": 0.05, "rotate": 10.0, "scale": 0.1}
 
 
 def _check_batch(name: str, batch: Images) -> None:

@@ -14,7 +14,8 @@ from ..io import load, load_metadata
 from ..modes import no_grad
 from ..nn import Module
 from ..tensor import Tensor
-from .loop import AgeScale
+from .heads import Head, load_head
+from .loop import reported, see
 
 
 @dataclass
@@ -23,9 +24,10 @@ class AgeModel:
 
     model: Module
     image_size: int  # pixels
-    scale: AgeScale
+    head: Head
     median: float  # of the training faces' ages, in years
     data: str  # what it was trained on
+    flip: bool = False  # an age is the mean of that of the picture and that of its mirror image
 
     def metadata(self) -> dict[str, str]:
         """What stands beside the weights in their file."""
@@ -33,49 +35,57 @@ class AgeModel:
             "model": type(self.model).__name__,
             "image_size": str(self.image_size),
             "pixels": PIXELS,
-            "age_mean_years": repr(self.scale.mean),
-            "age_std_years": repr(self.scale.std),
+            **self.head.metadata(),
+            "flip_averaging": "yes" if self.flip else "no",
             "median_age_years": repr(self.median),
             "data": self.data,
         }
 
+    def years(self, pictures: Tensor) -> Tensor:
+        """Ages `(N,)` in years of pictures `(N, 3, image_size, image_size)` as `to_float` gives them.
+
+        For the model in the mode that it is in; recorded, so that an age has a gradient for every pixel.
+        """
+        return see(self.model, self.head, pictures, self.flip)[1]
+
     def predict(self, images: np.ndarray) -> np.ndarray:
-        """Ages `(N,)` in years of faces in uint8 RGB `(N, image_size, image_size, 3)`."""
+        """Ages `(N,)` in years, none below 0, of faces in uint8 RGB `(N, image_size, image_size, 3)`."""
         self.model.eval()
         with no_grad():
-            return self.scale.years(self.model(Tensor(to_float(images))).data)
+            return reported(self.years(Tensor(to_float(images))))
 
 
 PIXELS = f"RGB, (value / 255 - {MEAN}) / {STD}"
 
 
-def load_age_model(path: str | Path, models: Mapping[str, Callable[[int], Module]]) -> AgeModel:
-    """Read a file that training wrote. `models` maps a model's name to what makes it for an image size.
+def load_age_model(path: str | Path, models: Mapping[str, Callable[..., Module]]) -> AgeModel:
+    """Read a file that training wrote.
 
-    Raises FileNotFoundError, or ValueError where the file is damaged or does not hold such a model.
+    `models` maps a model's name to what makes it: `make(image_size)`, or `make(image_size, outputs)` for a head that
+    takes more than one output. Raises FileNotFoundError, or ValueError where the file is damaged or does not hold
+    such a model.
     """
     about = load_metadata(path)
     try:
         name, size, data = about["model"], int(about["image_size"]), about["data"]
-        scale = AgeScale(float(about["age_mean_years"]), float(about["age_std_years"]))
-        median = float(about["median_age_years"])
+        head, median = load_head(about), float(about["median_age_years"])
     except (KeyError, ValueError) as error:
         raise ValueError(f"{path} holds weights, but its metadata lacks what predicting needs: {error}") from None
-    if not (math.isfinite(scale.mean) and 0 < scale.std < math.inf and math.isfinite(median)):
-        raise ValueError(f"{path} holds no usable scale of ages, {scale}, or median age, {median}")
+    if not math.isfinite(median):
+        raise ValueError(f"{path} holds no usable median age, {median}")
     if name not in models:
         raise ValueError(f"{path} holds weights of {name!r}; known models: {', '.join(models)}")
     if about.get("pixels") != PIXELS:
         raise ValueError(f"{path} was trained on pixels {about.get('pixels')!r}; this version gives {PIXELS!r}")
+    state = load(path)
     try:
-        state = load(path)
-        model = models[name](size)
+        model = models[name](size) if head.outputs == 1 else models[name](size, head.outputs)
         model.load_state_dict(state)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:
         raise ValueError(
             f"{path} does not fit {name} at {size}x{size} pixels: {' '.join(str(error).split())}"
         ) from None
     damaged = [key for key, array in state.items() if not np.isfinite(array).all()]
     if damaged:
         raise ValueError(f"{path}: {damaged[0]} holds values that are no finite numbers")
-    return AgeModel(model, size, scale, median, data)
+    return AgeModel(model, size, head, median, data, about.get("flip_averaging") == "yes")

@@ -1,7 +1,4 @@
-"""The training loop, for any Module whose output `(N, 1)` is to become an age.
-
-The model learns standardised ages (mean 0, standard deviation 1: see `AgeScale`); everything reported is in years.
-"""
+"""The training loop, for any Module whose outputs a head turns into ages (see `heads`); it reports years."""
 
 from __future__ import annotations
 
@@ -12,49 +9,19 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from ..data import DataLoader
-from ..losses import l1_loss
 from ..modes import no_grad
 from ..nn import Module
-from ..optim import Optimizer
+from ..optim import EMA, Optimizer, clip_grad_norm_
 from ..optim.lr_scheduler import LRScheduler
 from ..tensor import Tensor
+from .heads import Head
 from .metrics import AgeErrors
 
-Loss = Callable[[Tensor, Tensor], Tensor]
-Step = Callable[[Tensor, Tensor], tuple[float, np.ndarray]]
-
-
-class AgeScale(NamedTuple):
-    """Between ages in years and the standardised numbers that a model gives.
-
-    >>> scale = AgeScale.of([20, 30, 40, 50])
-    >>> scale.mean, scale.years(scale.targets([35.0]).numpy())
-    (35.0, array([35.], dtype=float32))
-    """
-
-    mean: float
-    std: float
-
-    @classmethod
-    def of(cls, ages: ArrayLike) -> AgeScale:
-        """The scale on which these ages have mean 0 and standard deviation 1 (ages all equal: only mean 0)."""
-        ages = np.asarray(ages, np.float64)
-        return cls(float(ages.mean()), float(ages.std()) or 1.0)
-
-    def targets(self, ages: ArrayLike) -> Tensor:
-        """Ages `(N,)` in years as what the model should give, `(N, 1)`."""
-        standard = (np.asarray(ages, np.float64) - self.mean) / self.std
-        return Tensor(standard.astype(np.float32)[:, None])
-
-    def years(self, outputs: np.ndarray) -> np.ndarray:
-        """What the model gave, `(N, 1)`, as ages `(N,)` in years; none is below 0."""
-        return np.maximum(outputs[:, 0] * self.std + self.mean, 0).astype(np.float32)
+Step = Callable[[Tensor, Tensor], tuple[float, Tensor]]  # images and ages -> loss and years
 
 
 @dataclass
@@ -75,49 +42,73 @@ class Pass:
 def train_epoch(
     model: Module,
     loader: DataLoader,
-    scale: AgeScale,
-    loss: Loss,
+    head: Head,
     optimizer: Optimizer,
     schedule: LRScheduler | None = None,
     title: str = "training",
+    *,
+    max_norm: float | None = None,
+    average: EMA | None = None,
 ) -> Pass:
     """One step of the optimiser for each batch, with a progress bar. The errors are those before each step.
 
-    The loader gives images `(N, C, H, W)` and ages `(N,)` in years; `loss(outputs, targets)` is a batch's mean;
-    `schedule` is stepped after every batch. Raises FloatingPointError as soon as the loss is no finite number,
-    ValueError for a loader without faces.
+    The loader gives images `(N, C, H, W)` and ages `(N,)` in years. Gradients longer than `max_norm` are cut to it;
+    after every step, `schedule` is stepped and `average` follows the weights. Raises FloatingPointError as soon as
+    the loss is no finite number, ValueError for a loader without faces.
     """
 
-    def step(images: Tensor, targets: Tensor) -> tuple[float, np.ndarray]:
+    def step(images: Tensor, ages: Tensor) -> tuple[float, Tensor]:
         # The graph lives in this frame alone: when the next batch comes, its memory is free again.
         optimizer.zero_grad()
         outputs = model(images)
-        mean_loss = loss(outputs, targets)
-        mean_loss.backward()
+        loss = head.loss(outputs, ages)
+        loss.backward()
+        if max_norm is not None:
+            clip_grad_norm_(model.parameters(), max_norm)
         optimizer.step()
         if schedule is not None:
             schedule.step()
-        return mean_loss.item(), outputs.data
+        if average is not None:
+            average.update()
+        return loss.item(), head.years(outputs.detach())
 
     model.train()
-    return _go_through(loader, scale, step, title)
+    return _go_through(loader, step, title)
 
 
-def evaluate(
-    model: Module, loader: DataLoader, scale: AgeScale, loss: Loss = l1_loss, title: str = "evaluating"
-) -> Pass:
-    """Loss and errors of the model as it is, in evaluation mode, with a progress bar; no graph is recorded."""
+def evaluate(model: Module, loader: DataLoader, head: Head, title: str = "evaluating", *, flip: bool = False) -> Pass:
+    """Loss and errors of the model as it is, in evaluation mode, with a progress bar; no graph is recorded.
 
-    def look(images: Tensor, targets: Tensor) -> tuple[float, np.ndarray]:
-        outputs = model(images)
-        return loss(outputs, targets).item(), outputs.data
+    With `flip` an age is the mean of two: see `see`. The loss is that of the pictures as they are.
+    """
+
+    def look(images: Tensor, ages: Tensor) -> tuple[float, Tensor]:
+        outputs, years = see(model, head, images, flip)
+        return head.loss(outputs, ages).item(), years
 
     model.eval()
     with no_grad():
-        return _go_through(loader, scale, look, title)
+        return _go_through(loader, look, title)
 
 
-def _go_through(loader: DataLoader, scale: AgeScale, step: Step, title: str) -> Pass:
+def see(model: Module, head: Head, images: Tensor, flip: bool = False) -> tuple[Tensor, Tensor]:
+    """The outputs for pictures `(N, C, H, W)`, and their ages `(N,)` in years.
+
+    With `flip` an age is the mean of what the model sees in the picture and in its mirror image.
+    """
+    outputs = model(images)
+    years = head.years(outputs)
+    if flip:
+        years = (years + head.years(model(images.flip(3)))) / 2
+    return outputs, years
+
+
+def reported(years: Tensor) -> np.ndarray:
+    """Ages `(N,)` in years as they are reported: float32, none below 0."""
+    return np.maximum(years.data, 0).astype(np.float32)
+
+
+def _go_through(loader: DataLoader, step: Step, title: str) -> Pass:
     from tqdm import tqdm
 
     if not len(loader):
@@ -129,19 +120,18 @@ def _go_through(loader: DataLoader, scale: AgeScale, step: Step, title: str) -> 
         interrupts_wait() as stop_if_interrupted,
         np.errstate(over="ignore", invalid="ignore"),  # the loss says so
     ):
-        for images, age_tensor in loader:
-            ages = age_tensor.numpy()
-            loss, outputs = step(images, scale.targets(ages))
+        for images, ages in loader:
+            loss, years = step(images, ages)
             if not math.isfinite(loss):
                 raise FloatingPointError(
                     f"{title}: the loss became {loss} after {errors.count} images; try a lower learning rate"
                 )
-            predicted.append(scale.years(outputs))
-            true.append(ages)
-            total += loss * len(ages)
-            errors.update(predicted[-1], ages)
+            predicted.append(reported(years))
+            true.append(ages.numpy())
+            total += loss * len(true[-1])
+            errors.update(predicted[-1], true[-1])
             bar.set_postfix_str(f"loss {total / errors.count:.3f}, MAE {errors.mae:.2f} years", refresh=False)
-            bar.update(len(ages))
+            bar.update(len(true[-1]))
             stop_if_interrupted()
     seconds = time.perf_counter() - started
     return Pass(total / errors.count, errors, seconds, np.concatenate(predicted), np.concatenate(true))
