@@ -37,6 +37,12 @@ def test_an_empty_array_is_like_numpys(shape: tuple[int, ...], dtype: type) -> N
     assert (array == 1).all()
 
 
+@pytest.mark.parametrize("shape", [(LARGE,), (3, LARGE), (7, 11, 1301)])
+def test_large_arrays_start_on_a_cache_line(shape: tuple[int, ...]) -> None:
+    arrays = [memory.empty(shape, np.float32) for _ in range(5)]
+    assert [address(array) % 64 for array in arrays] == [0] * 5
+
+
 def test_the_next_array_of_its_size_takes_over_a_dead_ones_memory() -> None:
     first = memory.empty((LARGE,), np.float32)
     place = address(first)

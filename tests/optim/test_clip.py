@@ -57,6 +57,16 @@ class TestClipGradNorm:
         assert optim.clip_grad_norm_([x], 1e30).item() == pytest.approx(2e30, rel=1e-6)
         np.testing.assert_allclose(x.grad.data, np.full(4, 5e29), rtol=1e-6)
 
+    def test_gives_the_same_bits_on_any_number_of_threads(self):
+        array = np.random.default_rng(0).standard_normal(500_001).astype(np.float32)
+        results = set()
+        for threads in (1, 2, 4):
+            tg.set_num_threads(threads)
+            x, y = parameters(array, array[:7])
+            norm = optim.clip_grad_norm_([x, y], 1.0)
+            results.add((norm.item(), x.grad.data.tobytes(), y.grad.data.tobytes()))
+        assert len(results) == 1
+
     def test_refuses_a_norm_that_is_not_finite_if_asked_to_and_then_changes_nothing(self):
         x, y = parameters([3.0], [float("nan")])
         with pytest.raises(RuntimeError, match="the norm of the gradients is nan"):

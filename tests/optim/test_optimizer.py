@@ -1,37 +1,16 @@
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
 import tinygrad_cnn as tg
+from tests.optim.walk import each_optimizer, parameter, take_steps
 from tinygrad_cnn import optim
-from tinygrad_cnn.optim.optimizer import CHUNK
-
-EACH = {
-    "SGD": lambda params: optim.SGD(params, lr=0.1, momentum=0.9, weight_decay=0.1, nesterov=True),
-    "RMSprop": lambda params: optim.RMSprop(params, momentum=0.9, weight_decay=0.1, centered=True),
-    "Adagrad": lambda params: optim.Adagrad(params, lr_decay=0.1, weight_decay=0.1, maximize=True),
-    "Adam": lambda params: optim.Adam(params, weight_decay=0.1, amsgrad=True),
-    "AdamW": lambda params: optim.AdamW(params, maximize=True),
-}
-each_optimizer = pytest.mark.parametrize("make", EACH.values(), ids=EACH)
-
-
-def parameter(shape: tuple[int, ...] = (3, 4), dtype: type = np.float32, seed: int = 0) -> tg.Tensor:
-    return tg.Tensor(np.random.default_rng(seed).standard_normal(shape).astype(dtype), requires_grad=True)
-
-
-def take_steps(optimizer: optim.Optimizer, count: int, first: int = 0) -> None:
-    for step in range(first, first + count):
-        generator = np.random.default_rng(step)
-        for group in optimizer.param_groups:
-            for p in group["params"]:
-                p.grad = tg.Tensor(p.data + generator.standard_normal(p.shape).astype(p.dtype))
-        optimizer.step()
+from tinygrad_cnn.kernels import piecewise
 
 
 class TestParameters:
@@ -161,6 +140,31 @@ class TestStep:
         ):
             optimizer.step()
 
+    def test_that_refuses_a_gradient_changes_no_parameter(self):
+        x, y = parameter(), parameter()
+        before = x.data.copy()
+        x.grad, y.grad = parameter(), tg.Tensor([1.0])
+        with pytest.raises(ValueError, match="has shape"):
+            optim.SGD([x, y]).step()
+        assert (x.data == before).all()
+
+    @each_optimizer
+    def test_leaves_the_gradient_alone(self, make: Callable):
+        x = parameter()
+        x.grad = held = parameter(seed=1)
+        before = held.data.copy()
+        make([x]).step()
+        assert x.grad is held
+        assert (held.data == before).all()
+
+    @each_optimizer
+    def test_takes_the_parameter_itself_for_a_gradient(self, make: Callable):
+        x, y = parameter(), parameter()
+        x.grad, y.grad = tg.from_numpy(x.data), tg.Tensor(y.data)
+        make([x]).step()
+        make([y]).step()
+        assert x.data.tobytes() == y.data.tobytes()
+
     def test_returns_the_closures_loss_and_turns_gradients_on_for_it(self):
         x = tg.Tensor([3.0], requires_grad=True)
         optimizer = optim.SGD([x], lr=0.5)
@@ -238,19 +242,17 @@ class TestStep:
         assert (x.data != before).all()
 
     @each_optimizer
-    def test_gives_the_same_bits_whatever_the_chunks_and_the_threads(
+    def test_gives_the_same_bits_whatever_the_pieces_and_the_threads(
         self, make: Callable, monkeypatch: pytest.MonkeyPatch
     ):
-        threads_before, results = tg.get_num_threads(), set()
-        try:
-            for chunk, threads in [(1000, 1), (7, 1), (7, 3), (999, 2)]:
-                monkeypatch.setattr(optim.optimizer, "CHUNK", chunk)
-                tg.set_num_threads(threads)
-                x = parameter((1000,))
-                take_steps(make([x]), 3)
-                results.add(x.data.tobytes())
-        finally:
-            tg.set_num_threads(threads_before)
+        monkeypatch.setattr(piecewise, "WORTH_SHARING", 1)
+        results = set()
+        for size, threads in [(1000, 1), (7, 1), (7, 3), (999, 2)]:
+            monkeypatch.setattr(piecewise, "PIECE", size)
+            tg.set_num_threads(threads)
+            x = parameter((1000,))
+            take_steps(make([x]), 3)
+            results.add(x.data.tobytes())
         assert len(results) == 1
 
     @each_optimizer
@@ -323,118 +325,9 @@ class TestZeroGrad:
         assert (held.data == before).all()
 
 
-class TestStateDict:
-    def test_has_torchs_layout(self):
-        x, y = parameter((2,)), parameter((3,))
-        optimizer = optim.Adam([{"params": [y]}, {"params": [x], "lr": 0.5}])
-        x.grad = tg.Tensor(np.ones(2, np.float32))
-        optimizer.step()
-        saved = optimizer.state_dict()
-        assert [group["params"] for group in saved["param_groups"]] == [[0], [1]]
-        assert saved["param_groups"][1]["lr"] == 0.5
-        assert list(saved["state"]) == [1]
-        assert saved["state"][1]["step"] == 1
-        np.testing.assert_allclose(saved["state"][1]["exp_avg"], [0.1, 0.1], rtol=1e-6)
-
-    @each_optimizer
-    def test_is_a_snapshot_from_which_training_goes_on_with_the_same_bits(self, make: Callable):
-        x, y = parameter(), parameter((7,), np.float64)
-        optimizer = make([x, y])
-        take_steps(optimizer, 3)
-        saved, values = optimizer.state_dict(), [x.data.copy(), y.data.copy()]
-        take_steps(optimizer, 3, first=3)
-
-        again = [tg.Tensor(value, requires_grad=True) for value in values]
-        resumed = type(optimizer)(again, lr=99.0)
-        resumed.load_state_dict(saved)
-        take_steps(resumed, 3, first=3)
-        assert again[0].data.tobytes() == x.data.tobytes()
-        assert again[1].data.tobytes() == y.data.tobytes()
-
-    def test_loaded_is_not_shared_with_its_source(self):
-        x = parameter()
-        optimizer = optim.Adam([x])
-        take_steps(optimizer, 1)
-        saved = optimizer.state_dict()
-        before = saved["state"][0]["exp_avg"].copy()
-        optimizer.load_state_dict(saved)
-        take_steps(optimizer, 1)
-        assert (saved["state"][0]["exp_avg"] == before).all()
-        assert saved["state"][0]["step"] == 1
-
-    @pytest.mark.parametrize("other", [[(3, 4)], [(3, 4), (7,), (1,)]])
-    def test_of_other_parameters_is_refused(self, other: list[tuple[int, ...]]):
-        optimizer = optim.Adam([parameter(), parameter((7,))])
-        saved = optim.Adam([parameter(shape) for shape in other]).state_dict()
-        with pytest.raises(ValueError, match=r"the saved parameter groups have \[\d\] parameters, these have \[2\]"):
-            optimizer.load_state_dict(saved)
-
-    def test_of_other_shapes_is_refused_and_changes_nothing(self):
-        optimizer, other = (
-            optim.Adam([parameter(), parameter((7,))]),
-            optim.Adam([parameter(), parameter((8,))], lr=9),
-        )
-        take_steps(optimizer, 1)
-        take_steps(other, 2)
-        with pytest.raises(
-            ValueError,
-            match=r"the saved exp_avg of parameter 1 has shape \(8,\), but the parameter has \(7,\)",
-        ):
-            optimizer.load_state_dict(other.state_dict())
-        assert optimizer.state_dict()["state"][0]["step"] == 1
-        assert optimizer.param_groups[0]["lr"] == 1e-3
-
-    def test_of_a_parameter_in_no_group_is_refused(self):
-        optimizer = optim.Adam([parameter()])
-        take_steps(optimizer, 1)
-        saved = optimizer.state_dict()
-        saved["state"] = {"0": saved["state"][0]}  # what a file in JSON makes of it
-        with pytest.raises(ValueError, match=r"the saved state is of a parameter '0', its groups have \[0\]"):
-            optimizer.load_state_dict(saved)
-
-    def test_with_options_that_make_no_sense_is_refused(self):
-        optimizer = optim.Adam([parameter()])
-        saved = optimizer.state_dict()
-        saved["param_groups"][0]["betas"] = (0.9, 1.0)
-        with pytest.raises(ValueError, match="betas must be"):
-            optimizer.load_state_dict(saved)
-        assert optimizer.param_groups[0]["betas"] == (0.9, 0.999)
-
-    @each_optimizer
-    def test_goes_to_torch_and_back_in_the_middle_of_training(self, make: Callable):
-        torch = pytest.importorskip("torch")
-        x = parameter(dtype=np.float64)
-        optimizer = make([x])
-        options = {k: v for k, v in optimizer.param_groups[0].items() if k != "params"}
-        take_steps(optimizer, 2)
-
-        y = torch.tensor(x.data, requires_grad=True)
-        reference = getattr(torch.optim, type(optimizer).__name__)([y], **options)
-        saved = optimizer.state_dict()
-        tensors = {name: torch.tensor(value) for name, value in saved["state"][0].items()}
-        reference.load_state_dict({**saved, "state": {0: tensors}})
-
-        def steps_of_torch() -> Iterator[None]:
-            for step in (2, 3):
-                y.grad = y.detach() + torch.tensor(np.random.default_rng(step).standard_normal((3, 4)))
-                reference.step()
-                yield
-
-        for step, _ in enumerate(steps_of_torch(), start=2):
-            take_steps(optimizer, 1, first=step)
-            np.testing.assert_allclose(x.data, y.detach().numpy(), rtol=1e-10)
-
-        z = tg.Tensor(y.detach().numpy(), requires_grad=True)
-        resumed = type(optimizer)([z])
-        resumed.load_state_dict(reference.state_dict())
-        take_steps(resumed, 2, first=4)
-        take_steps(optimizer, 2, first=4)
-        np.testing.assert_allclose(z.data, x.data, rtol=1e-10)
-
-
 @pytest.mark.parametrize("name", ["SGD", "RMSprop", "Adagrad", "Adam", "AdamW"])
 def test_overflow_raises_no_warning_in_any_thread(name: str):
-    p = tg.Tensor(np.full(3 * CHUNK, 3e38, np.float32), requires_grad=True)
-    p.grad = tg.Tensor(np.full(3 * CHUNK, 3e38, np.float32))
+    p = tg.Tensor(np.full(3 * piecewise.PIECE, 3e38, np.float32), requires_grad=True)
+    p.grad = tg.Tensor(np.full(3 * piecewise.PIECE, 3e38, np.float32))
     getattr(optim, name)([p], lr=10.0).step()  # every warning is an error here
     assert p.grad.data[0] == np.float32(3e38)

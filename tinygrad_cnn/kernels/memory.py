@@ -3,6 +3,9 @@
 Fresh memory costs more than arithmetic: the kernel hands it out page by page, zeroed, which takes 5 ms for a 33 MB
 result (20 without huge pages) where the ReLU that fills it takes 4. A block goes back to a free list when the last
 array that looks into it dies, and the next array of about its size takes it over while it is still mapped.
+
+Blocks start on a cache line, as the allocator's own do not: NumPy's sums and products of two arrays take twice as
+long where every vector that they store falls across two lines.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+CACHE_LINE = 64  # bytes
 SMALLEST = 1 << 16  # bytes; below, the allocator's own free lists do the same
 MOST_KEPT = 1 << 30  # bytes in the free list; beyond, the block that has lain there longest is given back
 
@@ -69,7 +73,13 @@ def _take(size: int) -> np.ndarray:
     for i in range(len(_free) - 1, -1, -1):
         if size <= _free[i].size <= size + size // 4 and (best is None or _free[i].size < _free[best].size):
             best = i
-    return np.empty(size, np.uint8) if best is None else _free.pop(best)
+    return _fresh(size) if best is None else _free.pop(best)
+
+
+def _fresh(size: int) -> np.ndarray:
+    block = np.empty(size + CACHE_LINE, np.uint8)
+    start = -block.ctypes.data % CACHE_LINE
+    return block[start : start + size]
 
 
 def _returning(key: int) -> Any:

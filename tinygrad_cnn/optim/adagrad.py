@@ -57,8 +57,8 @@ class Adagrad(Optimizer):
             sum += np.square(g, out=scratch)
             denominator = np.sqrt(sum, out=scratch)
             denominator += eps
-            g *= lr
-            g /= denominator
-            p -= g
+            step = np.divide(g, denominator, out=scratch)
+            step *= lr
+            p -= step
 
         return update

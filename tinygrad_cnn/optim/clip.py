@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
+from ..kernels.memory import Scratch
+from ..kernels.piecewise import map_pieces
 from ..tensor import Tensor
-from .optimizer import CHUNK
+from .optimizer import writable
 
 
 def clip_grad_norm_(
@@ -35,7 +37,7 @@ def clip_grad_norm_(
     if not norm_type > 0:
         raise ValueError(f"clip_grad_norm_: norm_type must be positive or inf, but is {norm_type}")
     gradients = _gradients(parameters)
-    total = float(np.linalg.norm([_norm(g.data, norm_type) for g in gradients] or [0.0], norm_type))
+    total = _norm(gradients, norm_type)
     if error_if_nonfinite and not math.isfinite(total):
         raise RuntimeError(
             f"clip_grad_norm_: the norm of the gradients is {total}, so clipping would make them NaN or 0; "
@@ -43,7 +45,7 @@ def clip_grad_norm_(
         )
     scale = max_norm / (total + 1e-6)
     if not scale >= 1:  # so a NaN goes on into the gradients, as in Torch
-        _change(gradients, lambda array, out: np.multiply(array, scale, out=out))
+        _change(gradients, lambda piece: np.multiply(piece, scale, out=piece))
     return Tensor(np.array(total, np.result_type(np.float32, *(g.dtype for g in gradients))))
 
 
@@ -58,7 +60,7 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
     >>> x.grad
     Tensor([ 1. , -0.5])
     """
-    _change(_gradients(parameters), lambda array, out: np.clip(array, -clip_value, clip_value, out=out))
+    _change(_gradients(parameters), lambda piece: np.clip(piece, -clip_value, clip_value, out=piece))
 
 
 def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
@@ -66,15 +68,19 @@ def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
     return [p.grad for p in parameters if p.grad is not None and p.grad.data.size]
 
 
-def _norm(array: np.ndarray, order: float) -> float:
-    """The norm of an array as one vector: that of its chunks' norms."""
-    flat = np.ascontiguousarray(array).reshape(-1)
-    chunks = (flat[start : start + CHUNK].astype(np.float64) for start in range(0, flat.size, CHUNK))
-    return float(np.linalg.norm([np.linalg.norm(chunk, order) for chunk in chunks], order))
+def _norm(gradients: Sequence[Tensor], order: float) -> float:
+    """The norm of all gradients as one vector: that of the norms of their pieces."""
+
+    def norm(memory: Scratch, piece: np.ndarray) -> float:
+        double = memory.take("double", piece.shape, np.float64)
+        double[...] = piece
+        return float(np.linalg.norm(double, order))
+
+    norms = map_pieces([(norm, {"piece": np.ravel(g.data)}) for g in gradients])
+    return float(np.linalg.norm(norms or [0.0], order))
 
 
-def _change(gradients: list[Tensor], function: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> None:
-    """Write function(array, out) into each gradient's array, or beside it where a graph still needs it."""
-    for gradient in gradients:
-        array = gradient.data
-        gradient.data = function(array, array if array.flags.writeable else np.empty_like(array))
+def _change(gradients: Sequence[Tensor], function: Callable[[np.ndarray], object]) -> None:
+    """Call a function that changes pieces in place, on all of the gradients."""
+    with writable(gradients) as arrays:
+        map_pieces([(lambda _, piece: function(piece), {"piece": array.reshape(-1)}) for array in arrays])

@@ -1,7 +1,7 @@
 """What all optimisers share: parameters in groups, saved state, and one walk over memory per step.
 
 An optimiser is one `rule`: given a parameter's state and its group's options, it returns the function that
-updates a flat chunk. The walk hands it chunk after chunk, small enough to stay in cache through the whole
+updates a flat piece. The walk hands it piece after piece, small enough to stay in cache through the whole
 formula, so a step reads and writes each array once.
 """
 
@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from math import ceil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from ..kernels.threads import parallel_for
+from ..kernels.memory import Scratch
+from ..kernels.piecewise import map_pieces
 from ..modes import enable_grad
 from ..tensor import Tensor
 
-CHUNK = 1 << 16  # elements: the arrays of a formula, so cut, fit into a core's L2 cache
-
 Update = Callable[..., None]
+Task = tuple[Callable[..., None], dict[str, np.ndarray]]
 
 
 class Optimizer:
@@ -55,11 +55,11 @@ class Optimizer:
         return type(self).__name__
 
     def rule(self, p: np.ndarray, state: dict[str, Any], group: dict[str, Any]) -> Update:
-        """Begin a step for parameter `p`: bring its state up to date and return the formula for a chunk.
+        """Begin a step for parameter `p`: bring its state up to date and return the formula for a piece.
 
-        The formula is called as `update(p, g, scratch, **arrays)` with 1-D chunks: of the parameter and of
-        the arrays in `state`, by name, all to be written in place; and of the gradient and of scratch memory,
-        both free to overwrite. Chunks may run on several threads.
+        The formula is called as `update(p, g, scratch, **arrays)` with 1-D pieces: of the parameter and of the
+        arrays in `state`, by name, all to be written in place; of the gradient, to be left alone; and of scratch
+        memory. Pieces may run on several threads.
         """
         raise NotImplementedError(f"{self._name} does not say how to update a parameter")
 
@@ -105,12 +105,13 @@ class Optimizer:
         """Update every parameter that has a gradient.
 
         `closure`, if given, is called first with gradients on, computes them anew, and its loss is returned.
-        Raises ValueError for a gradient that has not its parameter's shape.
+        Raises ValueError for a gradient that has not its parameter's shape, and then changes nothing.
         """
         loss = None
         if closure is not None:
             with enable_grad():
                 loss = closure()
+        due: list[tuple[Tensor, dict[str, Any]]] = []
         for i, group in enumerate(self.param_groups):
             options = {name: _plain(value) for name, value in group.items() if name != "params"}
             for j, p in enumerate(group["params"]):
@@ -121,40 +122,34 @@ class Optimizer:
                         f"{self._name}: param_groups[{i}]['params'][{j}] has shape {p.shape}, "
                         f"but its gradient has shape {p.grad.shape}"
                     )
-                self._update(p, p.grad.data, options)
+                due.append((p, options))
+        with writable([p for p, _ in due]) as arrays:
+            map_pieces([self._task(p, array, options) for (p, options), array in zip(due, arrays, strict=True)])
         return loss
 
-    @np.errstate(all="ignore")  # as in every primitive, and in the threads that share a step
-    def _update(self, parameter: Tensor, gradient: np.ndarray, options: dict[str, Any]) -> None:
-        """Walk one parameter, its gradient and its state in step."""
-        array = parameter.data
-        in_place = array.flags.writeable and array.flags.c_contiguous
-        target = array if in_place else np.array(array, order="C")
+    def _task(self, parameter: Tensor, array: np.ndarray, options: dict[str, Any]) -> Task:
+        """Begin a step for one parameter: what to do with each piece of its arrays, and these arrays, flat."""
         state = self.state[parameter]
-        update = self.rule(target, state, options)
+        update = self.rule(array, state, options)
+        gradient = parameter.grad.data  # type: ignore[union-attr]
+        shared = np.may_share_memory(gradient, array)
+        gradient = np.array(gradient, array.dtype, order="C", copy=True if shared else None)
+        maximize, weight_decay = options["maximize"], options["weight_decay"]
+        shrink = 1 - options["lr"] * weight_decay
 
-        p_flat = target.reshape(-1)
-        g_flat = np.ascontiguousarray(gradient, dtype=target.dtype).reshape(-1)
-        arrays = {name: a.reshape(-1) for name, a in state.items() if isinstance(a, np.ndarray)}
-        lr, weight_decay, maximize = options["lr"], options["weight_decay"], options["maximize"]
-
-        def update_chunk(number: int) -> None:
-            chunk = slice(number * CHUNK, (number + 1) * CHUNK)
-            p, g = p_flat[chunk], g_flat[chunk]
-            g = np.negative(g) if maximize else g.copy()
-            scratch = np.empty_like(p)
+        def update_piece(memory: Scratch, p: np.ndarray, g: np.ndarray, **state: np.ndarray) -> None:
+            scratch = memory.take("scratch", p.shape, p.dtype)
+            if maximize:
+                g = np.negative(g, out=memory.take("gradient", p.shape, p.dtype))
             if weight_decay and self.decoupled_weight_decay:
-                p *= 1 - lr * weight_decay
+                p *= shrink
             elif weight_decay:
-                g += np.multiply(p, weight_decay, out=scratch)
-            update(p, g, scratch, **{name: a[chunk] for name, a in arrays.items()})
+                decay = np.multiply(p, weight_decay, out=scratch)
+                g = np.add(g, decay, out=memory.take("gradient", p.shape, p.dtype))
+            update(p, g, scratch, **state)
 
-        parallel_for(update_chunk, ceil(p_flat.size / CHUNK))
-
-        if not array.flags.writeable:
-            parameter.data = target  # a live graph keeps the old values, so its gradients stay right
-        elif not in_place:
-            array[...] = target
+        arrays = {"p": array, "g": gradient, **state}
+        return update_piece, {name: a.reshape(-1) for name, a in arrays.items() if isinstance(a, np.ndarray)}
 
     def state_dict(self) -> dict[str, Any]:
         """A copy of the state and the options, in Torch's layout; parameters are numbered in order.
@@ -222,6 +217,25 @@ class Optimizer:
             lines.append(f"Parameter Group {i}")
             lines += [f"    {name}: {group[name]}" for name in sorted(group) if name != "params"]
         return "\n".join([*lines, ")"])
+
+
+@contextmanager
+def writable(tensors: Sequence[Tensor]) -> Iterator[list[np.ndarray]]:
+    """Arrays of the tensors' values, in C order, to be changed in place; the tensors have them afterwards.
+
+    An array that a live graph needs keeps its old values, so that gradients stay right: its tensor gets another.
+    """
+    arrays = []
+    for tensor in tensors:
+        array = tensor.data
+        in_place = array.flags.writeable and array.flags.c_contiguous
+        arrays.append(array if in_place else np.array(array, order="C"))
+    yield arrays
+    for tensor, array in zip(tensors, arrays, strict=True):
+        if not tensor.data.flags.writeable:
+            tensor.data = array
+        elif tensor.data is not array:
+            tensor.data[...] = array
 
 
 def moving_average(mean: np.ndarray, value: np.ndarray, decay: float, scratch: np.ndarray) -> None:

@@ -76,11 +76,11 @@ class RMSprop(Optimizer):
             else:
                 deviation = np.sqrt(square_avg, out=scratch)
             deviation += eps
-            g /= deviation
+            step = np.divide(g, deviation, out=scratch)
             if momentum and momentum_buffer is not None:
                 momentum_buffer *= momentum
-                momentum_buffer += g
-                g = momentum_buffer
-            p -= np.multiply(g, lr, out=scratch)
+                momentum_buffer += step
+                step = momentum_buffer
+            p -= np.multiply(step, lr, out=scratch)
 
         return update

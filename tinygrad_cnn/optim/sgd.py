@@ -66,13 +66,14 @@ class SGD(Optimizer):
         def update(
             p: np.ndarray, g: np.ndarray, scratch: np.ndarray, momentum_buffer: np.ndarray | None = None
         ) -> None:
+            step = g
             if momentum and momentum_buffer is not None:
                 momentum_buffer *= momentum
-                momentum_buffer += np.multiply(g, share, out=scratch)
+                momentum_buffer += g if share == 1 else np.multiply(g, share, out=scratch)
+                step = momentum_buffer
                 if nesterov:
-                    g += np.multiply(momentum_buffer, momentum, out=scratch)
-                else:
-                    g = momentum_buffer
-            p -= np.multiply(g, lr, out=scratch)
+                    step = np.multiply(momentum_buffer, momentum, out=scratch)
+                    step += g
+            p -= np.multiply(step, lr, out=scratch)
 
         return update
