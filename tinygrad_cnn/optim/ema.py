@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..kernels.threads import parallel_for
+from ..kernels.memory import Scratch
+from ..kernels.piecewise import map_pieces
 from ..tensor import Tensor
-from .optimizer import CHUNK, moving_average
+from .optimizer import moving_average
 
 if TYPE_CHECKING:
     from ..nn import Module
@@ -88,7 +88,6 @@ class EMA:
         self.updates = int(state_dict["updates"])
 
 
-@np.errstate(all="ignore")  # as in every primitive
 def _moved(average: np.ndarray, values: np.ndarray, decay: float) -> np.ndarray:
     """The average one step on: in place, unless a live graph still needs its array."""
     target = average if average.flags.writeable else average.copy()
@@ -97,9 +96,8 @@ def _moved(average: np.ndarray, values: np.ndarray, decay: float) -> np.ndarray:
         return target
     mean, new = target.reshape(-1), np.ascontiguousarray(values).reshape(-1)
 
-    def update_chunk(number: int) -> None:
-        chunk = slice(number * CHUNK, (number + 1) * CHUNK)
-        moving_average(mean[chunk], new[chunk], decay, np.empty_like(mean[chunk]))
+    def update_piece(memory: Scratch, mean: np.ndarray, new: np.ndarray) -> None:
+        moving_average(mean, new, decay, memory.take("scratch", mean.shape, mean.dtype))
 
-    parallel_for(update_chunk, ceil(mean.size / CHUNK))
+    map_pieces([(update_piece, {"mean": mean, "new": new})])
     return target
