@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -25,7 +24,6 @@ from .losses import (
     nll_loss,
     smooth_l1_loss,
 )
-from .modes import no_grad
 from .ops import (
     adaptive_avg_pool2d,
     as_tensor,
@@ -164,6 +162,8 @@ def batch_norm(
     x = as_tensor(x, "batch_norm")
     if x.ndim < 2:
         raise ValueError(f"batch_norm: x should be (N, C, ...), got shape {x.shape}")
+    if x.dtype.kind != "f":
+        raise TypeError(f"batch_norm: x should hold floats, got {x.dtype}; convert it with .float()")
     channels = x.shape[1]
     for name, t in {
         "running_mean": running_mean,
@@ -175,27 +175,24 @@ def batch_norm(
             raise ValueError(f"batch_norm: {name} should have shape ({channels},) to fit x {x.shape}, got {t.shape}")
     if not training and (running_mean is None or running_var is None):
         raise ValueError("batch_norm: running_mean and running_var are needed when not training")
-    over = (0, *range(2, x.ndim))
-    each = (1, channels, *(1,) * (x.ndim - 2))
-    if training:
-        count = x.numel() // channels if channels else 0
-        if count == 1:
-            raise ValueError(f"batch_norm: training needs more than one value per channel, x has shape {x.shape}")
-        out = ops.standardize(x, dim=over, eps=eps)
-        with no_grad():
-            _follow(running_mean, lambda: ops.mean(x, over), momentum)
-            _follow(running_var, lambda: ops.var(x, over), momentum)
-    else:
-        scale = ops.rsqrt(running_var + eps)  # type: ignore[operator]
-        out = (x - ops.reshape(running_mean, each)) * ops.reshape(scale, each)  # type: ignore[arg-type]
-    if weight is not None:
-        out = out * ops.reshape(weight, each)
-    return out if bias is None else out + ops.reshape(bias, each)
+    scale, shift = (1.0 if weight is None else weight), (0.0 if bias is None else bias)
+    if not training:
+        scale = ops.rsqrt(running_var + eps) * scale  # type: ignore[operator]
+        return ops.scale_and_shift(x, scale, shift - running_mean * scale)
+    count = x.numel() // channels if channels else 0
+    if count == 1:
+        raise ValueError(f"batch_norm: training needs more than one value per channel, x has shape {x.shape}")
+    statistics = ops.channel_statistics(x)
+    if count:
+        mean, variance = statistics.data
+        _follow(running_mean, mean, momentum)
+        _follow(running_var, variance * (count / (count - 1)), momentum)
+    return ops.normalize_channels(x, scale, shift, statistics=statistics, eps=eps)
 
 
-def _follow(running: Tensor | None, statistic: Any, momentum: float) -> None:
+def _follow(running: Tensor | None, statistic: np.ndarray, momentum: float) -> None:
     if running is not None:
-        running.data = running.data + momentum * (statistic().data.astype(running.dtype) - running.data)
+        running.data = running.data + momentum * (statistic.astype(running.dtype) - running.data)
 
 
 def layer_norm(
@@ -216,7 +213,9 @@ def layer_norm(
     for name, t in {"weight": weight, "bias": bias}.items():
         if t is not None and t.shape != last:
             raise ValueError(f"layer_norm: {name} should have shape {last}, got {t.shape}")
-    out = ops.standardize(x, dim=tuple(range(x.ndim - len(last), x.ndim)), eps=eps)
+    items = ops.reshape(x, (1, math.prod(x.shape[: -len(last)]), math.prod(last)))  # each in a channel's place
+    out = ops.normalize_channels(items, 1.0, 0.0, statistics=ops.channel_statistics(items), eps=eps)
+    out = ops.reshape(out, x.shape)
     if weight is not None:
         out = out * weight
     return out if bias is None else out + bias

@@ -21,7 +21,8 @@ from tinygrad_cnn.autograd import Node
 
 NO_OPERATIONS = {"as_tensor", "reflected"}
 WITHOUT_GRADIENT = {
-    "all", "any", "argmax", "argmin", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "eq",
+    "all", "any", "argmax", "argmin", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor",
+    "channel_statistics", "eq",
     "floor_divide", "ge", "gt", "isfinite", "isinf", "isnan", "le", "logical_and", "logical_not", "logical_or",
     "logical_xor", "lt", "ne",
 }  # fmt: skip

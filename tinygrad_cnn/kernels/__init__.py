@@ -6,7 +6,7 @@ Nothing here knows of Tensor or of gradients; a second device would be a second 
 from .conv import Geometry, conv2d, conv2d_input, conv2d_weight, sum_channels
 from .elementwise import erf, relu, where_positive
 from .matmul import einsum, matmul
-from .norm import standardize, standardize_input
+from .norm import channel_statistics, channel_sums, normalize_channels, normalize_input, scale_and_shift
 from .pool import Windows, average_windows, max_windows, spread_average, spread_windows, take_windows
 from .threads import get_num_threads, parallel_for, set_num_threads
 
@@ -14,6 +14,8 @@ __all__ = [
     "Geometry",
     "Windows",
     "average_windows",
+    "channel_statistics",
+    "channel_sums",
     "conv2d",
     "conv2d_input",
     "conv2d_weight",
@@ -22,13 +24,14 @@ __all__ = [
     "get_num_threads",
     "matmul",
     "max_windows",
+    "normalize_channels",
+    "normalize_input",
     "parallel_for",
     "relu",
+    "scale_and_shift",
     "set_num_threads",
     "spread_average",
     "spread_windows",
-    "standardize",
-    "standardize_input",
     "sum_channels",
     "take_windows",
     "where_positive",

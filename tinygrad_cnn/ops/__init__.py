@@ -63,7 +63,7 @@ from .elementwise import (
 )
 from .index import gather, getitem, setitem, take_along_dim
 from .linalg import einsum, linear, matmul
-from .norm import standardize
+from .norm import channel_statistics, normalize_channels, scale_and_shift
 from .pool import adaptive_avg_pool2d, avg_pool2d, max_pool2d
 from .reduce import (
     all,

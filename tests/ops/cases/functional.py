@@ -4,10 +4,16 @@ import numpy as np
 
 import tinygrad_cnn.functional as F
 from tests.ops.cases.case import Case, between, case, normal, positive
+from tinygrad_cnn import Tensor, ops
 
 CLASSES = np.array([2, 0])
 PIXELS = np.array([[[2, 0], [1, -100]]])
 REDUCTIONS = ["mean", "sum", "none"]
+
+
+def standardized(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return ops.normalize_channels(x, weight, bias, statistics=ops.channel_statistics(x), eps=0.1)
+
 
 ACTIVATIONS: list[Case] = [
     case("leaky_relu", lambda x: F.leaky_relu(x, 0.2), normal(2, 3)),
@@ -33,6 +39,9 @@ NORMALISATION: list[Case] = [
     ),
     case("batch_norm of images", lambda x: F.batch_norm(x, None, None, training=True, eps=0.1), normal(2, 2, 1, 2)),
     case("batch_norm in evaluation", F.batch_norm, normal(3, 2), normal(2), positive(2), normal(2), normal(2)),
+    case("batch_norm in evaluation, bare", F.batch_norm, normal(2, 3, 1, 2), normal(3), positive(3)),
+    case("scale_and_shift", ops.scale_and_shift, normal(2, 3, 2), normal(3), normal(3)),
+    case("normalize_channels", standardized, normal(2, 2, 3), normal(2), normal(2)),
     case("layer_norm", lambda x, w, b: F.layer_norm(x, (3,), w, b), normal(2, 3), normal(3), normal(3)),
     case("layer_norm over two axes", lambda x: F.layer_norm(x, (2, 2), eps=0.1), normal(2, 2, 2)),
 ]
