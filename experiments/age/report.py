@@ -20,7 +20,7 @@ def baseline(median: float, ages: np.ndarray) -> AgeErrors:
 
 
 def write_report(run: RunFolder, model: AgeModel, faces: Faces, part: str, result: Pass, **more: Any) -> list[str]:
-    """Write `metrics.json` and pictures of the predictions, the errors and the first filters; gives the table."""
+    """Write metrics, predictions, and pictures of them, of the errors and of the first filters; gives the table."""
     median = baseline(model.median, result.true)
     subject = f"{type(model.model).__name__} on {result.errors.count:,} {PART_NAMES[part]}: {faces.kind}"
     if model.data != faces.kind:
@@ -29,6 +29,9 @@ def write_report(run: RunFolder, model: AgeModel, faces: Faces, part: str, resul
         "metrics.json",
         {"data": faces.kind, "trained_on": model.data, "part": part, **figures(result, model.median), **more},
     )
+    pairs = zip(result.true, result.predicted, strict=True)
+    lines = (f"{true:g},{predicted:.3f},{faces.kind}\n" for true, predicted in pairs)
+    run.write("predictions.csv", "true_years,predicted_years,data\n" + "".join(lines))
     places = _spread_over_ages(result.true, SHOWN_FACES)
     run.write_figure(
         "predictions.png",

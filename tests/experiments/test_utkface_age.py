@@ -19,8 +19,8 @@ from tinygrad_cnn.train import load_age_model
 
 PICTURES = ["history.png", "predictions.png", "scatter.png", "error_by_age.png", "filters.png"]
 FILES = [
-    "config.json", "history.csv", "metrics.json", "best.safetensors", "last.safetensors", "graph.gv", "log.txt",
-    "report.html",
+    "config.json", "history.csv", "metrics.json", "predictions.csv", "best.safetensors", "last.safetensors", "graph.gv",
+    "log.txt", "report.html",
 ]  # fmt: skip
 
 
@@ -89,6 +89,14 @@ def test_the_metrics_are_those_of_the_best_weights_on_the_test_faces(trained):
     assert metrics["share_within_5_years"] == pytest.approx((off <= 5).mean())
     median = np.median(faces.ages[splits.random(faces).train])
     assert metrics["predicting_the_median"]["mae_years"] == pytest.approx(np.abs(ages - median).mean())
+
+
+def test_the_predictions_are_those_that_the_metrics_sum_up(trained):
+    with open(trained[0] / "predictions.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    off = [abs(float(row["true_years"]) - float(row["predicted_years"])) for row in rows]
+    assert len(rows) == 20
+    assert np.mean(off) == pytest.approx(json.loads((trained[0] / "metrics.json").read_text())["mae_years"], abs=1e-3)
 
 
 def test_the_best_weights_are_of_the_epoch_with_the_smallest_validation_error(trained):
