@@ -3,8 +3,9 @@
 Nothing here knows of Tensor or of gradients; a second device would be a second set of these functions.
 """
 
-from .conv import Geometry, conv2d, conv2d_input, conv2d_weight, sum_channels
+from .conv import conv2d, conv2d_input, conv2d_weight, sum_channels
 from .elementwise import erf, relu, where_positive
+from .im2col import Geometry
 from .matmul import einsum, matmul
 from .norm import channel_statistics, channel_sums, normalize_channels, normalize_input, scale_and_shift
 from .pool import Windows, average_windows, max_windows, spread_average, spread_windows, take_windows

@@ -1,119 +1,186 @@
-"""Convolution and its two adjoints, one image at a time: im2col into a buffer that stays in cache, then a product.
+"""Convolution and its two adjoints: im2col of one image after the other, and products of matrices.
 
 T(x, w, y) = sum(y * conv2d(x, w)) is linear in each argument; its three derivatives are the three functions here.
-
-A column of im2col's matrix holds what the kernel sees at one place of the image; a row holds what one tap of the
-kernel sees at every place. With stride 1 a row is kept at the pitch of the padded image, so that it is one long
-contiguous run of it (36 GB/s instead of 10); each line then ends in a few columns that mean nothing and are cut off
-when the result is written. Columns for the whole batch at once would leave the cache: 5 times slower.
 """
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
+from .im2col import Columns, Geometry
 from .memory import empty
 from .threads import parallel_for, parallel_with, pieces
 
-Pair = tuple[int, int]
-# OpenBLAS does products of fewer rows one after the other, whatever threads they come from: the weight gradient of
-# a first convolution, 27 rows of 16,640, takes 344 us a product in two threads at once, and 184 with 5 rows of zeros.
-LEAST_ROWS = 32
+# OpenBLAS multiplies matrices as small as these (rows x inner x columns) where they lie; larger ones it first copies
+# into an order of its own, which takes as long as a product with 16 to 64 rows. One product for each line of the
+# result, of at least 32 places, runs at 120 to 150 GFLOP/s where one for the whole image runs at 60 to 100 (3 to 64
+# channels), and it leaves out the places between the lines that mean nothing.
+SMALL_PRODUCT = 100**3
+SHORTEST_LINE = 32
+FEW_ROWS = 64  # of columns: below, products line by line win for the weight gradient too
+FEWEST_PIECES = 4  # a batch of fewer images is cut across them, so that threads share one image
 
 
-class Geometry(NamedTuple):
-    """How a kernel moves over an image: (vertical, horizontal) each, and the number of channel groups."""
+class _Plan(NamedTuple):
+    """How conv2d takes an image: in bands of `height` lines, by parts of the kernel, line by line or as a whole."""
 
-    stride: Pair = (1, 1)
-    padding: Pair = (0, 0)
-    dilation: Pair = (1, 1)
-    groups: int = 1
+    height: int
+    split: bool
+    by_lines: bool
 
-    def output_size(self, size: tuple[int, ...], kernel: tuple[int, ...]) -> Pair:
-        """How many places the kernel has in an image of `size`, vertically and horizontally."""
-        height, width = (
-            (n + 2 * p - d * (k - 1) - 1) // s + 1
-            for n, p, d, k, s in zip(size, self.padding, self.dilation, kernel, self.stride, strict=True)
+
+def _plan(count: int, w: np.ndarray, geometry: Geometry, places: tuple[int, int]) -> _Plan:
+    outputs, (channels, kh, kw) = len(w) // geometry.groups, w.shape[1:]
+    bands = max(n for n in range(1, FEWEST_PIECES + 1) if places[0] % n == 0 and n * count <= max(count, FEWEST_PIECES))
+    # What each part's addition moves, three arrays of the outputs, against what it saves in copying the columns.
+    split = kh > 1 and geometry.stride == (1, 1) and 2 * channels * kw >= 3 * outputs
+    rows = channels * kw * (1 if split else kh)
+    by_lines = outputs > 1 and places[1] >= SHORTEST_LINE and outputs * rows * places[1] <= SMALL_PRODUCT
+    return _Plan(places[0] // bands, split, by_lines)
+
+
+def conv2d(x: np.ndarray, w: np.ndarray, geometry: Geometry, bias: np.ndarray | None = None) -> np.ndarray:
+    """(N, C, H, W), (O, C/groups, kh, kw), (O,) -> (N, O, H', W')."""
+    x, w = _common(x, w)
+    places = geometry.output_size(x.shape[2:], w.shape[2:])
+    out = empty((len(x), len(w), *places), x.dtype)
+    height, split, by_lines = _plan(len(x), w, geometry, places)
+    matrix = _matrix(w, geometry.groups, split, bias)
+    parts, groups, outputs = matrix.shape[:3]
+    if by_lines:
+        matrix = matrix[:, None]
+    # (N, bands, 1, groups, O/groups, height, W')
+    targets = out.reshape(len(x), 1, groups, outputs, places[0] // height, height, places[1]).transpose(
+        0, 4, 1, 2, 3, 5, 6
+    )
+    targets_by_line = targets.transpose(0, 1, 2, 5, 3, 4, 6)
+
+    def buffers() -> tuple[Columns, np.ndarray, np.ndarray, np.ndarray]:
+        columns = Columns(
+            x.shape[1], x.shape[2:], w.shape[2:], geometry, x.dtype, height, split=split, ones=bias is not None
         )
-        return height, width
+        pitch = places[1] if by_lines else columns.pitch
+        products = empty((parts, groups, outputs, height, pitch), x.dtype)
+        if by_lines:
+            return columns, columns.lines, products.transpose(0, 3, 1, 2, 4), products
+        flat = products.reshape(parts, groups, outputs, -1)[..., : columns.length]
+        return columns, columns.whole, flat, products[..., : places[1]]
+
+    def work(number: int, buffers: tuple[Columns, np.ndarray, np.ndarray, np.ndarray]) -> None:
+        columns, factor, products, pictures = buffers
+        n, band = divmod(number, targets.shape[1])
+        columns.load(x[n], band * height)
+        if by_lines and not split:
+            np.matmul(matrix, factor, out=targets_by_line[n, band])
+            return
+        np.matmul(matrix, factor, out=products)
+        _add_up(pictures, targets[n, band, 0])
+
+    parallel_with(buffers, work, len(x) * targets.shape[1])
+    return out
 
 
-class _Image:
-    """Buffers for one image: its padded plane, and views of the plane as im2col's matrix."""
-
-    def __init__(
-        self,
-        channels: int,
-        size: tuple[int, ...],
-        kernel: tuple[int, ...],
-        geometry: Geometry,
-        dtype: np.dtype,
-    ) -> None:
-        (sh, sw), (ph, pw), (dh, dw), self.groups = geometry
-        self.height, self.width = geometry.output_size(size, kernel)
-        padded = size[0] + 2 * ph, size[1] + 2 * pw
-        self.plane = empty((channels, *padded), dtype)
-        self.plane.fill(0)  # the border stays so
-        self.inner = self.plane[:, ph : ph + size[0], pw : pw + size[1]]
-        c, y, x = self.plane.strides
-        unit = (sh, sw) == (1, 1)
-        self.pitch = padded[1] if unit else self.width
-        # Without the last line's meaningless columns, so that the last tap ends with the plane.
-        self.length = (self.height - 1) * self.pitch + self.width
-        if unit:
-            shape: tuple[int, ...] = (channels, *kernel, self.length)
-            strides: tuple[int, ...] = (c, dh * y, dw * x, x)
-        else:
-            shape = (channels, *kernel, self.height, self.width)
-            strides = (c, dh * y, dw * x, sh * y, sw * x)
-        self.taps = as_strided(self.plane, shape, strides)
-        rows = channels * kernel[0] * kernel[1] // self.groups
-        tall = rows if self.groups > 1 else max(rows, LEAST_ROWS)
-        self.tall_columns = empty((self.groups, tall, self.length), dtype)
-        self.tall_columns[:, rows:] = 0
-        self.columns = self.tall_columns[:, :rows]
-        self.columns_by_tap = self.columns.reshape(shape)
-
-    def load(self, image: np.ndarray) -> np.ndarray:
-        """im2col. (C, H, W) -> (groups, C/groups * kernel, length)."""
-        np.copyto(self.inner, image)
-        np.copyto(self.columns_by_tap, self.taps)
-        return self.columns
-
-    def add_up(self) -> np.ndarray:
-        """col2im, the adjoint: every element of the columns added to where it came from. -> (C, H, W)."""
-        self.plane.fill(0)
-        _, rows, columns = self.taps.shape[:3]
-        for i in range(rows):
-            for j in range(columns):
-                self.taps[:, i, j] += self.columns_by_tap[:, i, j]
-        return self.inner
-
-    def lines(self, channels: int, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
-        """A buffer for results at every place: as matrices (groups, C/groups, length), and as (C, H', W')."""
-        buffer = empty((channels, self.height, self.pitch), dtype)
-        image, meaningless = np.split(buffer, [self.width], axis=2)
-        meaningless.fill(0)
-        return buffer.reshape(self.groups, channels // self.groups, -1)[:, :, : self.length], image
+def _add_up(parts: np.ndarray, out: np.ndarray) -> None:
+    """The parts' sum, in their order."""
+    if len(parts) == 1:
+        np.copyto(out, parts[0])
+        return
+    for part in parts[1:-1]:
+        parts[0] += part
+    np.add(parts[0], parts[-1], out=out)
 
 
-Buffers = tuple[_Image, np.ndarray, np.ndarray]
+def _matrix(w: np.ndarray, groups: int, split: bool, bias: np.ndarray | None) -> np.ndarray:
+    """The kernel as it multiplies `Columns`, its bias in the last column. -> (parts, groups, O/groups, rows)."""
+    outputs, channels, kh, kw = w.shape
+    by_group = w.reshape(groups, outputs // groups, channels, kh, kw)
+    matrix = np.moveaxis(by_group, 3, 0) if split else by_group[None]
+    matrix = matrix.reshape(len(matrix), groups, outputs // groups, -1)
+    if bias is None:
+        return matrix
+    column = np.zeros((*matrix.shape[:3], 1), w.dtype)
+    column[0] = bias.reshape(groups, -1, 1)  # one part adds it
+    return np.concatenate([matrix, column], axis=3)
 
 
-def _buffers(
-    channels: int,
-    outputs: int,
-    size: tuple[int, ...],
-    kernel: tuple[int, ...],
-    geometry: Geometry,
-    dtype: np.dtype,
-) -> Buffers:
-    """What one thread needs: an image and its columns, and results at every place, as matrices and as (O, H', W')."""
-    image = _Image(channels, size, kernel, geometry, dtype)
-    return image, *image.lines(outputs, dtype)
+def conv2d_input(g: np.ndarray, w: np.ndarray, geometry: Geometry, size: tuple[int, ...]) -> np.ndarray:
+    """conv2d's adjoint in x, for an image of `size`: (N, O, H', W'), (O, C/groups, kh, kw) -> (N, C, *size)."""
+    g, w = _common(g, w)
+    outputs, channels, kh, kw = w.shape
+    groups = geometry.groups
+    by_group = w.reshape(groups, outputs // groups, channels, kh, kw)
+    border = [d * (k - 1) - p for d, k, p in zip(geometry.dilation, (kh, kw), geometry.padding, strict=True)]
+    if geometry.stride == (1, 1) and min(border) >= 0:
+        # A convolution with the kernel turned around, its channels the other way: no additions into the image.
+        turned = by_group.swapaxes(1, 2)[..., ::-1, ::-1].reshape(groups * channels, outputs // groups, kh, kw)
+        return conv2d(g, turned, geometry._replace(padding=(border[0], border[1])))
+    out = empty((len(g), groups * channels, *size), g.dtype)
+    matrix = by_group.reshape(groups, outputs // groups, -1).swapaxes(1, 2)
+
+    def buffers() -> tuple[Columns, np.ndarray]:
+        columns = Columns(groups * channels, size, (kh, kw), geometry, g.dtype, g.shape[2])
+        return columns, _between_lines(outputs, columns)
+
+    def work(n: int, buffers: tuple[Columns, np.ndarray]) -> None:
+        columns, picture = buffers
+        np.copyto(picture[..., : g.shape[3]], g[n])
+        np.matmul(matrix, _as_whole(picture, columns), out=columns.whole[0])
+        columns.add_up(out[n])
+
+    parallel_with(buffers, work, len(g))
+    return out
+
+
+def conv2d_weight(x: np.ndarray, g: np.ndarray, geometry: Geometry, kernel: tuple[int, ...]) -> np.ndarray:
+    """conv2d's adjoint in w: (N, C, H, W), (N, O, H', W') -> (O, C/groups, *kernel)."""
+    x, g = _common(x, g)
+    groups, (count, outputs, height, width) = geometry.groups, g.shape
+    channels = x.shape[1] // groups
+    rows = channels * math.prod(kernel)
+    # The batch in 32 to 63 chunks, or one for each image: the cut, and so the sum, depends on the batch alone.
+    chunks = list(pieces(count, max(1, count // 32)))
+    sums = np.zeros((len(chunks), groups, rows, outputs // groups), x.dtype)
+    by_lines = rows < FEW_ROWS and outputs > groups and width >= SHORTEST_LINE
+    g_lines = g.reshape(count, groups, outputs // groups, height, width).transpose(0, 3, 1, 4, 2)
+
+    def buffers() -> tuple[Columns, np.ndarray, np.ndarray]:
+        columns = Columns(x.shape[1], x.shape[2:], kernel, geometry, x.dtype, height)
+        if by_lines:
+            return columns, g_lines, empty((height, groups, rows, outputs // groups), x.dtype)
+        return columns, _between_lines(outputs, columns), empty(sums.shape[1:], x.dtype)
+
+    def work(number: int, buffers: tuple[Columns, np.ndarray, np.ndarray]) -> None:
+        columns, picture, product = buffers
+        total = sums[number]
+        for n in range(*chunks[number]):
+            columns.load(x[n])
+            if by_lines:
+                np.matmul(columns.lines[0], g_lines[n], out=product)
+                total += np.add.reduce(product, axis=0)
+            else:
+                np.copyto(picture[..., :width], g[n])
+                np.matmul(columns.whole[0], _as_whole(picture, columns).swapaxes(1, 2), out=product)
+                total += product
+
+    parallel_with(buffers, work, len(chunks))
+    total = sums.sum(axis=0).transpose(0, 2, 1)  # in the chunks' order; (groups, O/groups, C/groups * kernel)
+    return np.ascontiguousarray(total).reshape(outputs, channels, *kernel)
+
+
+def _between_lines(channels: int, columns: Columns) -> np.ndarray:
+    """A picture (channels, H', pitch) at the columns' pitch, zero between its lines."""
+    picture = empty((channels, columns.height, columns.pitch), columns.matrix.dtype)
+    picture.fill(0)
+    return picture
+
+
+def _as_whole(picture: np.ndarray, columns: Columns) -> np.ndarray:
+    """The picture as a factor of `Columns.whole`: (groups, channels/groups, length)."""
+    groups = len(columns.matrix)
+    return picture.reshape(groups, len(picture) // groups, -1)[..., : columns.length]
 
 
 def _common(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -121,67 +188,9 @@ def _common(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
     return tuple(a.astype(dtype, copy=False) for a in arrays)
 
 
-def _chunks(count: int) -> list[tuple[int, int]]:
-    """The batch in 32 to 63 chunks, or one for each image: the cut depends on the batch alone."""
-    return list(pieces(count, max(1, count // 32)))
-
-
-def conv2d(x: np.ndarray, w: np.ndarray, geometry: Geometry, bias: np.ndarray | None = None) -> np.ndarray:
-    """(N, C, H, W), (O, C/groups, kh, kw), (O,) -> (N, O, H', W')."""
-    x, w = _common(x, w)
-    out = empty((len(x), len(w), *geometry.output_size(x.shape[2:], w.shape[2:])), x.dtype)
-    matrix = w.reshape(geometry.groups, len(w) // geometry.groups, -1)
-    column = np.zeros((), x.dtype) if bias is None else bias.astype(x.dtype, copy=False)[:, None, None]
-
-    def work(n: int, buffers: Buffers) -> None:
-        image, lines, picture = buffers
-        np.matmul(matrix, image.load(x[n]), out=lines)
-        np.add(picture, column, out=out[n])
-
-    parallel_with(lambda: _buffers(x.shape[1], len(w), x.shape[2:], w.shape[2:], geometry, x.dtype), work, len(x))
-    return out
-
-
-def conv2d_input(g: np.ndarray, w: np.ndarray, geometry: Geometry, size: tuple[int, ...]) -> np.ndarray:
-    """conv2d's adjoint in x, for an image of `size`: (N, O, H', W'), (O, C/groups, kh, kw) -> (N, C, *size)."""
-    g, w = _common(g, w)
-    channels = w.shape[1] * geometry.groups
-    out = empty((len(g), channels, *size), g.dtype)
-    matrix = w.reshape(geometry.groups, len(w) // geometry.groups, -1).transpose(0, 2, 1)
-
-    def work(n: int, buffers: Buffers) -> None:
-        image, lines, picture = buffers
-        np.copyto(picture, g[n])
-        np.matmul(matrix, lines, out=image.columns)
-        np.copyto(out[n], image.add_up())
-
-    parallel_with(lambda: _buffers(channels, len(w), size, w.shape[2:], geometry, g.dtype), work, len(g))
-    return out
-
-
-def conv2d_weight(x: np.ndarray, g: np.ndarray, geometry: Geometry, kernel: tuple[int, ...]) -> np.ndarray:
-    """conv2d's adjoint in w: (N, C, H, W), (N, O, H', W') -> (O, C/groups, *kernel)."""
-    x, g = _common(x, g)
-    groups, outputs, channels = geometry.groups, g.shape[1], x.shape[1]
-    rows = channels // groups * kernel[0] * kernel[1]
-    chunks = _chunks(len(x))
-    sums = np.zeros((len(chunks), groups, rows, outputs // groups), x.dtype)
-
-    def work(number: int, buffers: Buffers) -> None:
-        image, lines, picture = buffers
-        for n in range(*chunks[number]):
-            np.copyto(picture, g[n])
-            image.load(x[n])
-            sums[number] += np.matmul(image.tall_columns, lines.transpose(0, 2, 1))[:, :rows]
-
-    parallel_with(lambda: _buffers(channels, outputs, x.shape[2:], kernel, geometry, x.dtype), work, len(chunks))
-    total = sums.sum(axis=0).transpose(0, 2, 1)  # in the chunks' order; (groups, O/groups, C/groups * kernel)
-    return np.ascontiguousarray(total).reshape(outputs, -1, *kernel)
-
-
 def sum_channels(x: np.ndarray) -> np.ndarray:
     """Each channel's sum over the batch and the places, conv2d's adjoint in the bias: (N, C, H, W) -> (C,)."""
-    chunks = _chunks(len(x))
+    chunks = list(pieces(len(x), max(1, len(x) // 32)))
     sums = np.zeros((len(chunks), x.shape[1]), x.dtype)
 
     def work(number: int) -> None:

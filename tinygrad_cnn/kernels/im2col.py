@@ -1,0 +1,115 @@
+"""im2col: what a convolution's kernel sees at each place of an image, as a matrix that a product can take.
+
+A column of the matrix holds what the kernel sees at one place; a row holds what one tap of the kernel sees at every
+place. One image's matrix, in a buffer that is used again for the next image, stays in cache: columns for a whole
+batch at once are 5 times slower.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from .memory import empty
+
+Pair = tuple[int, int]
+
+
+class Geometry(NamedTuple):
+    """How a kernel moves over an image: (vertical, horizontal) each, and the number of channel groups."""
+
+    stride: Pair = (1, 1)
+    padding: Pair = (0, 0)
+    dilation: Pair = (1, 1)
+    groups: int = 1
+
+    def output_size(self, size: tuple[int, ...], kernel: tuple[int, ...]) -> Pair:
+        """How many places the kernel has in an image of `size`, vertically and horizontally."""
+        height, width = (
+            (n + 2 * p - d * (k - 1) - 1) // s + 1
+            for n, p, d, k, s in zip(size, self.padding, self.dilation, kernel, self.stride, strict=True)
+        )
+        return height, width
+
+
+class Columns:
+    """The matrix of one image, or of the band of it that `height` lines of the result come from.
+
+    `lines` (parts, height, groups, rows, width) and `whole` (parts, groups, rows, length) are views of it, line by
+    line and as one. With stride 1 the lines lie as far apart as in the padded image, `pitch`, so that a row is one
+    long contiguous run of it (copied at 36 GB/s instead of 10); in `whole`, a few places between the lines mean
+    nothing. There is one part, or with `split` one for each row of the kernel, whose products with that row add up
+    to the result: then the buffer holds the columns of a kernel one row high, a third of the copying that 3x3 takes,
+    and each part begins some lines further on in it. With `ones`, the last row is of ones: it multiplies the bias.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        size: tuple[int, ...],
+        kernel: tuple[int, ...],
+        geometry: Geometry,
+        dtype: np.dtype,
+        height: int,
+        split: bool = False,
+        ones: bool = False,
+    ) -> None:
+        (sh, sw), (ph, pw), (dh, dw), groups = geometry
+        kh, kw = kernel
+        width = geometry.output_size(size, kernel)[1]
+        plane_width = size[1] + 2 * pw
+        self.step, self.above, self.height = sh, ph, height
+        self.plane = empty((channels, (height - 1) * sh + dh * (kh - 1) + 1, plane_width), dtype)
+        self.filled = (0, 0)  # which lines of the plane hold the image; around it, the plane is 0
+        self.plane.fill(0)
+        self.inner = self.plane[:, :, pw : pw + size[1]]
+
+        parts, taps_down = (kh, 1) if split else (1, kh)
+        c, y, x = self.plane.strides
+        taps = groups, channels // groups, taps_down, kw
+        steps = channels // groups * c, c, dh * y, dw * x
+        if (sh, sw) == (1, 1):
+            self.pitch = plane_width
+            # Without what is right of the last line's last place: so the last tap ends with the plane.
+            self.length = (height - 1) * plane_width + width
+            self.taps = as_strided(self.plane, (*taps, self.length + (parts - 1) * dh * plane_width), (*steps, x))
+        else:
+            self.pitch = width
+            self.length = height * width
+            self.taps = as_strided(self.plane, (*taps, height, width), (*steps, sh * y, sw * x))
+        rows = math.prod(taps[1:])
+        self.matrix = empty((groups, rows + ones, math.prod(self.taps.shape[4:])), dtype)
+        self.matrix[:, rows:] = 1
+        self.by_tap = self.matrix[:, :rows].reshape(self.taps.shape)
+
+        group, row, place = self.matrix.strides
+        line = self.pitch * place
+        self.whole = as_strided(self.matrix, (parts, groups, rows + ones, self.length), (dh * line, group, row, place))
+        self.lines = as_strided(
+            self.matrix, (parts, height, groups, rows + ones, width), (dh * line, line, group, row, place)
+        )
+
+    def load(self, image: np.ndarray, first: int = 0) -> None:
+        """im2col. image: (C, H, W); `first`: which line of the result the band begins with."""
+        start = first * self.step - self.above
+        top, bottom = max(start, 0), min(start + self.plane.shape[1], image.shape[1])
+        inside = top - start, max(top, bottom) - start
+        if inside != self.filled:
+            self.plane.fill(0)
+            self.filled = inside
+        if bottom > top:
+            np.copyto(self.inner[:, inside[0] : inside[1]], image[:, top:bottom])
+        np.copyto(self.by_tap, self.taps)
+
+    def add_up(self, out: np.ndarray) -> None:
+        """col2im, the adjoint: every element of the matrix added to where it came from. out: (C, H, W)."""
+        self.plane.fill(0)
+        for i in range(self.taps.shape[2]):
+            for j in range(self.taps.shape[3]):
+                self.taps[:, :, i, j] += self.by_tap[:, :, i, j]
+        reached = self.inner[:, self.above : self.above + out.shape[1]]
+        np.copyto(out[:, : reached.shape[1]], reached)
+        out[:, reached.shape[1] :] = 0
