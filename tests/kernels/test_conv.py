@@ -2,37 +2,58 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 import tinygrad_cnn as tg
 from tests.kernels import reference
 from tests.kernels.geometries import Convolution, convolutions, whole
 from tinygrad_cnn import kernels
-from tinygrad_cnn.kernels import Geometry
+from tinygrad_cnn.kernels import Geometry, conv
+
+# How products are cut follows from the sizes; the small ones of these tests are taken through every way.
+WAYS = {
+    "as the sizes say": {},
+    "line by line": {"SHORTEST_LINE": 1},
+    "as a whole": {"SMALL_PRODUCT": 0},
+    "channels side by side": {"FEWEST_CHANNELS": 1},
+    "channels side by side, as a whole": {"FEWEST_CHANNELS": 1, "SMALL_PRODUCT": 0},
+}
+in_every_way = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 
 
-@given(convolutions())
-def test_conv2d_is_what_six_loops_compute(c: Convolution) -> None:
-    out = kernels.conv2d(*c)
+@in_every_way
+@settings(max_examples=50)
+@given(c=convolutions())
+def test_conv2d_is_what_six_loops_compute(way: dict[str, int], c: Convolution) -> None:
+    with patch.dict(vars(conv), way):
+        out = kernels.conv2d(*c)
     assert out.dtype == c.x.dtype
     np.testing.assert_array_equal(out, reference.conv2d(*c))
 
 
-@given(convolutions())
-def test_the_bias_is_added_to_every_place(c: Convolution) -> None:
+@in_every_way
+@settings(max_examples=50)
+@given(c=convolutions())
+def test_the_bias_is_added_to_every_place(way: dict[str, int], c: Convolution) -> None:
     bias = whole((len(c.w),), c.x.dtype, seed=2)
-    np.testing.assert_array_equal(kernels.conv2d(*c, bias), kernels.conv2d(*c) + bias[:, None, None])
+    with patch.dict(vars(conv), way):
+        np.testing.assert_array_equal(kernels.conv2d(*c, bias), kernels.conv2d(*c) + bias[:, None, None])
 
 
-@given(convolutions())
-def test_the_other_two_are_its_adjoints(c: Convolution) -> None:
+@in_every_way
+@settings(max_examples=50)
+@given(c=convolutions())
+def test_the_other_two_are_its_adjoints(way: dict[str, int], c: Convolution) -> None:
     """<conv2d(x, w), g> = <x, conv2d_input(g, w)> = <w, conv2d_weight(x, g)>, exactly, for whole numbers."""
     g = c.cotangent()
-    product = np.vdot(kernels.conv2d(*c), g)
-    in_x = kernels.conv2d_input(g, c.w, c.geometry, c.x.shape[2:])
-    in_w = kernels.conv2d_weight(c.x, g, c.geometry, c.w.shape[2:])
+    with patch.dict(vars(conv), way):
+        product = np.vdot(kernels.conv2d(*c), g)
+        in_x = kernels.conv2d_input(g, c.w, c.geometry, c.x.shape[2:])
+        in_w = kernels.conv2d_weight(c.x, g, c.geometry, c.w.shape[2:])
     assert in_x.shape == c.x.shape
     assert in_w.shape == c.w.shape
     assert in_x.dtype == in_w.dtype == c.x.dtype
@@ -69,20 +90,21 @@ def test_every_image_of_a_batch_is_treated_alike(batch: int) -> None:
 
 
 @pytest.mark.parametrize("geometry", [Geometry(padding=(1, 1)), Geometry((2, 2), (1, 1)), Geometry(groups=4)])
-def test_the_same_bits_come_from_any_number_of_threads(geometry: Geometry) -> None:
+@pytest.mark.parametrize("shape", [(37, 4, 9, 8), (3, 8, 12, 40), (1, 16, 34, 33)])
+def test_the_same_bits_come_from_any_number_of_threads(shape: tuple[int, ...], geometry: Geometry) -> None:
     random = np.random.default_rng(0)
-    x = random.standard_normal((37, 4, 9, 8)).astype(np.float32)
-    w = random.standard_normal((8, 4 // geometry.groups, 3, 3)).astype(np.float32)
+    x = random.standard_normal(shape).astype(np.float32)
+    w = random.standard_normal((8, shape[1] // geometry.groups, 3, 3)).astype(np.float32)
     bias = random.standard_normal(8).astype(np.float32)
 
     def results(threads: int) -> list[bytes]:
         tg.set_num_threads(threads)
         out = kernels.conv2d(x, w, geometry, bias)
-        in_x = kernels.conv2d_input(out, w, geometry, (9, 8))
+        in_x = kernels.conv2d_input(out, w, geometry, shape[2:])
         in_w = kernels.conv2d_weight(x, out, geometry, (3, 3))
         return [array.tobytes() for array in (out, in_x, in_w)]
 
-    assert results(1) == results(2) == results(3)
+    assert results(1) == results(2) == results(4)
 
 
 def test_arguments_of_two_dtypes_meet_in_the_wider() -> None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .im2col import Columns, Geometry
+from .im2col import Columns, Geometry, Places
 from .memory import empty
 from .threads import parallel_for, parallel_with, pieces
 
@@ -21,6 +21,7 @@ from .threads import parallel_for, parallel_with, pieces
 SMALL_PRODUCT = 100**3
 SHORTEST_LINE = 32
 FEW_ROWS = 64  # of columns: below, products line by line win for the weight gradient too
+FEWEST_CHANNELS = 8  # for the weight gradient to take them side by side
 FEWEST_PIECES = 4  # a batch of fewer images is cut across them, so that threads share one image
 
 
@@ -137,11 +138,52 @@ def conv2d_input(g: np.ndarray, w: np.ndarray, geometry: Geometry, size: tuple[i
 def conv2d_weight(x: np.ndarray, g: np.ndarray, geometry: Geometry, kernel: tuple[int, ...]) -> np.ndarray:
     """conv2d's adjoint in w: (N, C, H, W), (N, O, H', W') -> (O, C/groups, *kernel)."""
     x, g = _common(x, g)
+    weigh = _weight_by_places if x.shape[1] // geometry.groups >= FEWEST_CHANNELS else _weight_by_taps
+    return weigh(x, g, geometry, kernel)
+
+
+def _chunks(count: int) -> list[tuple[int, int]]:
+    """The batch in 32 to 63 chunks, or one for each image: the cut, and so a sum, depends on the batch alone."""
+    return list(pieces(count, max(1, count // 32)))
+
+
+def _weight_by_places(x: np.ndarray, g: np.ndarray, geometry: Geometry, kernel: tuple[int, ...]) -> np.ndarray:
+    """conv2d_weight, for the channels side by side."""
+    groups, (count, outputs, height, width) = geometry.groups, g.shape
+    channels, per_group = x.shape[1] // groups, outputs // groups
+    rows = kernel[1] * channels
+    lines = 1
+    if geometry.stride[0] == 1:
+        fitting = [n for n in range(1, height + 1) if height % n == 0 and n * width * per_group * rows <= SMALL_PRODUCT]
+        lines = max(fitting, default=height)
+    # (N, tiles, groups, O/groups, places)
+    tiles = g.reshape(count, groups, per_group, height // lines, lines * width).transpose(0, 3, 1, 2, 4)
+    chunks = _chunks(count)
+    sums = np.zeros((len(chunks), kernel[0], groups, per_group, rows), x.dtype)
+
+    def buffers() -> tuple[Places, np.ndarray]:
+        places = Places(x.shape[1], x.shape[2:], kernel, geometry, x.dtype, lines)
+        return places, empty((kernel[0], height // lines, groups, per_group, rows), x.dtype)
+
+    def work(number: int, buffers: tuple[Places, np.ndarray]) -> None:
+        places, products = buffers
+        total = sums[number]
+        for n in range(*chunks[number]):
+            places.load(x[n])
+            np.matmul(tiles[n], places.tiles, out=products)
+            total += np.add.reduce(products, axis=1)
+
+    parallel_with(buffers, work, len(chunks))
+    total = sums.sum(axis=0).reshape(kernel[0], groups, per_group, kernel[1], channels)
+    return np.ascontiguousarray(total.transpose(1, 2, 4, 0, 3)).reshape(outputs, channels, *kernel)
+
+
+def _weight_by_taps(x: np.ndarray, g: np.ndarray, geometry: Geometry, kernel: tuple[int, ...]) -> np.ndarray:
+    """conv2d_weight, for few channels."""
     groups, (count, outputs, height, width) = geometry.groups, g.shape
     channels = x.shape[1] // groups
     rows = channels * math.prod(kernel)
-    # The batch in 32 to 63 chunks, or one for each image: the cut, and so the sum, depends on the batch alone.
-    chunks = list(pieces(count, max(1, count // 32)))
+    chunks = _chunks(count)
     sums = np.zeros((len(chunks), groups, rows, outputs // groups), x.dtype)
     by_lines = rows < FEW_ROWS and outputs > groups and width >= SHORTEST_LINE
     g_lines = g.reshape(count, groups, outputs // groups, height, width).transpose(0, 3, 1, 4, 2)
@@ -190,7 +232,7 @@ def _common(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
 
 def sum_channels(x: np.ndarray) -> np.ndarray:
     """Each channel's sum over the batch and the places, conv2d's adjoint in the bias: (N, C, H, W) -> (C,)."""
-    chunks = list(pieces(len(x), max(1, len(x) // 32)))
+    chunks = _chunks(len(x))
     sums = np.zeros((len(chunks), x.shape[1]), x.dtype)
 
     def work(number: int) -> None:

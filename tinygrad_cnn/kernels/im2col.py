@@ -113,3 +113,47 @@ class Columns:
         reached = self.inner[:, self.above : self.above + out.shape[1]]
         np.copyto(out[:, : reached.shape[1]], reached)
         out[:, reached.shape[1] :] = 0
+
+
+class Places:
+    """The matrix turned round: what the kernel sees at one place is a row, its channels side by side.
+
+    Copied in runs of a kernel's width times the channels, from a picture whose channels lie innermost. The weight
+    gradient multiplies this one: a product that runs along the places is 1.3 times as fast with them outermost.
+    `tiles` (kernel's rows, tiles, groups, places, rows) is a view of the buffer, for tiles of so many `lines`
+    of the result: more than one needs a vertical stride of 1.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        size: tuple[int, ...],
+        kernel: tuple[int, ...],
+        geometry: Geometry,
+        dtype: np.dtype,
+        lines: int,
+    ) -> None:
+        (sh, sw), (ph, pw), (dh, dw), groups = geometry
+        kh, kw = kernel
+        height, width = geometry.output_size(size, kernel)
+        per_group = channels // groups
+        plane = empty((max((height - 1) * sh + dh * (kh - 1) + 1, ph + size[0]), size[1] + 2 * pw, channels), dtype)
+        plane.fill(0)  # the border stays so
+        self.inner = plane[ph : ph + size[0], pw : pw + size[1]]
+        y, x, c = plane.strides
+        self.windows = as_strided(
+            plane, (groups, len(plane), width, kw, per_group), (per_group * c, y, sw * x, dw * x, c)
+        )
+        self.matrix = empty(self.windows.shape, dtype)
+        group, line, place, _, c = self.matrix.strides
+        rows = kw * per_group
+        self.tiles = as_strided(
+            self.matrix,
+            (kh, height // lines, groups, lines * width, rows),
+            (dh * line, lines * sh * line, group, place, c),
+        )
+
+    def load(self, image: np.ndarray) -> None:
+        """im2col. image: (C, H, W)."""
+        np.copyto(self.inner, image.transpose(1, 2, 0))
+        np.copyto(self.matrix, self.windows)
