@@ -3,6 +3,7 @@
 python experiments/utkface_age.py                                      trains, tests, and writes runs/<name>/
 python experiments/utkface_age.py evaluate --weights W --data-dir D    tests on a folder of faces
 python experiments/utkface_age.py predict IMAGE... --weights W         prints ages
+python experiments/utkface_age.py explain IMAGE --weights W            draws what in the picture made the age
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +26,7 @@ import numpy as np
 
 import tinygrad_cnn as tg
 from experiments.age.annotate import annotated
+from experiments.age.explain import explanation, plot_explanation
 from experiments.age.faces import REAL, Faces, UserError, find_faces
 from experiments.age.fit import fit
 from experiments.age.networks import MODELS, make_head, make_model
@@ -31,6 +34,7 @@ from experiments.age.options import parse
 from experiments.age.page import Page
 from experiments.age.report import baseline, write_report
 from tinygrad_cnn.data import UnreadableImage, read_image, to_float
+from tinygrad_cnn.explain import UnknownLayer
 from tinygrad_cnn.train import AgeModel, Pass, RunFolder, environment, evaluate, load_age_model
 
 
@@ -117,6 +121,26 @@ def predict(options: argparse.Namespace) -> None:
         raise UserError("can't read " + "; ".join(unreadable))
 
 
+def explain(options: argparse.Namespace) -> None:
+    """Draw what in one picture of a face made the model predict the age that it does."""
+    model = load_model(options.weights)
+    out = options.out or Path(f"{options.image.stem}-explained.png")
+    try:
+        face = read_image(options.image, model.image_size)
+    except UnreadableImage as error:
+        raise UserError(f"can't read {options.image}: {error}") from error
+    if out.exists() and out.samefile(options.image):
+        raise UserError(f"--out {out} would overwrite the picture itself")
+    try:
+        why = explanation(model, face, options.layer)
+    except UnknownLayer as error:
+        raise UserError(f"--layer: {error}") from error
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # a file name in letters that the font lacks
+        plot_explanation(why, options.image.name).savefig(out)
+    print(f"{why.age:.1f} years: {out} shows what made {why.model} say so; trained on {model.data}")
+
+
 def measure(model: AgeModel, faces: Faces, part: str, batch_size: int) -> Pass:
     """What the model sees in the faces of a part, and how far off it is."""
     return evaluate(model.model, faces.loader(part, batch_size), model.head, f"{part} faces", flip=model.flip)
@@ -201,7 +225,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         require_opencv()
         tg.set_num_threads(options.threads)
-        {"train": train, "evaluate": evaluate_folder, "predict": predict}[options.command](options)
+        commands = {"train": train, "evaluate": evaluate_folder, "predict": predict, "explain": explain}
+        commands[options.command](options)
         return 0
     except KeyboardInterrupt as interruption:
         print(str(interruption) or "interrupted", flush=True)

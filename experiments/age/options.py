@@ -13,11 +13,12 @@ from experiments.age.faces import SYNTHETIC_COUNT, UserError
 from models.age_resnet import LEAST_SIZE
 from tinygrad_cnn.data.transforms import AUGMENTATIONS
 
-COMMANDS = ("train", "evaluate", "predict")
+COMMANDS = ("train", "evaluate", "predict", "explain")
 HEAD_DEFAULTS: dict[str, dict[str, object]] = {
     "regression": {"loss": "smooth_l1"},
     "expected": {"sigma": 2.0, "l1_weight": 1.0},
 }
+PICTURES = (".png", ".webp", ".pdf", ".svg")
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -28,7 +29,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     elif rest and not rest[0].startswith("-"):
         Parser(prog="utkface_age.py").error(f"no command {rest[0]!r}; there are {', '.join(COMMANDS)}")
     parser = Parser(prog=f"utkface_age.py {command}", allow_abbrev=False, formatter_class=Help)
-    {"train": _train, "evaluate": _evaluate, "predict": _predict}[command](parser)
+    {"train": _train, "evaluate": _evaluate, "predict": _predict, "explain": _explain}[command](parser)
     options = parser.parse_args(rest)
     options.command = command
     if command == "train":
@@ -56,7 +57,7 @@ class Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFo
 def _train(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Train a network on UTKFace, test it, and write all that came of it to a run folder.\n"
-        "The other commands: utkface_age.py evaluate --help, utkface_age.py predict --help."
+        "The other commands, each with --help: evaluate, predict, explain."
     )
     _faces(parser)
     _run_folder(parser)
@@ -145,6 +146,15 @@ def _predict(parser: argparse.ArgumentParser) -> None:
     _threads(parser)
 
 
+def _explain(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Draw what in a picture of a face made a trained model predict the age that it does."
+    parser.add_argument("image", type=_path, metavar="IMAGE", help="picture of one face (JPEG or PNG)")
+    _weights(parser)
+    parser.add_argument("--out", type=_picture, metavar="FILE", help="write there (default: <IMAGE>-explained.png)")
+    parser.add_argument("--layer", metavar="NAME", help="for Grad-CAM (default: the last one that gives maps)")
+    _threads(parser)
+
+
 def _weights(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", type=_path, required=True, metavar="FILE", default=argparse.SUPPRESS,
                         help="best.safetensors or last.safetensors of a run")  # fmt: skip
@@ -184,6 +194,13 @@ def _path(text: str) -> Path:
     if not text:
         raise argparse.ArgumentTypeError("must not be empty")
     return Path(text)
+
+
+def _picture(text: str) -> Path:
+    path = _path(text)
+    if path.suffix.lower() not in PICTURES:
+        raise argparse.ArgumentTypeError(f"must end in {', '.join(PICTURES)}, not {text!r}")
+    return path
 
 
 def _count(text: str) -> int:

@@ -45,7 +45,7 @@ MISTAKES = {
     "a gradient of no length": (["--clip", "0"], "--clip: must be more than 0"),
     "no patience": (["--patience", "0"], "--patience: must be a whole number of at least 1"),
     "an unknown option": (["--epoch", "3"], "unrecognized arguments"),
-    "an unknown command": (["test"], "no command 'test'; there are train, evaluate, predict"),
+    "an unknown command": (["test"], "no command 'test'; there are train, evaluate, predict, explain"),
     "a misspelt command": (["evalute", "--weights", "w"], "no command 'evalute'"),
     "two places to write to": (["--name", "a", "--out", "b"], "not allowed with"),
     "an empty path": (["--out", ""], "--out: must not be empty"),

@@ -231,7 +231,7 @@ def test_help_shows_defaults(command):
     text = " ".join(command("--help").out)
     assert re.search(r"--lr RATE.*default: 0\.\d+", text)
     assert "None" not in text
-    for name in ("evaluate", "predict"):
+    for name in ("evaluate", "predict", "explain"):
         assert command(name, "--help").status == 0
 
 

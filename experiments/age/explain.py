@@ -1,0 +1,210 @@
+"""One picture of what in a face made the network predict the age that it does."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinygrad_cnn import Tensor, nn
+from tinygrad_cnn.data import to_float
+from tinygrad_cnn.explain import feature_maps, grad_cam, occlusion, saliency, smooth_grad
+from tinygrad_cnn.train import AgeModel
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.figure import Figure
+
+SAMPLES = 50  # noisy copies for SmoothGrad
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What there is to say about one face; H and W are its height and width in pixels."""
+
+    model: str
+    data: str  # what the model was trained on
+    face: np.ndarray  # uint8 RGB (H, W, 3)
+    age: float  # predicted, in years
+    layer: str  # that Grad-CAM looked at
+    grad_cam: np.ndarray  # (h, w), years by place of the layer
+    saliency: np.ndarray  # (H, W), years per unit of pixel value
+    smooth_grad: np.ndarray  # (H, W), the same
+    hidden: int  # side of the square that occlusion hides, in pixels
+    occlusion: np.ndarray  # (H, W), years by which hiding changes the age
+    maps: dict[str, np.ndarray]  # layer -> (K, h, w)
+
+
+class Years(nn.Module):
+    """An age model as one module that gives years: its head, and the mirror image if it looks at that, included."""
+
+    def __init__(self, model: AgeModel) -> None:
+        self.network, self.years = model.model, model.years
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.years(x)
+
+
+def explanation(model: AgeModel, face: np.ndarray, layer: str | None = None) -> Explanation:
+    """Ask the model about a face, uint8 RGB `(image_size, image_size, 3)`.
+
+    `layer` is for Grad-CAM. Raises UnknownLayer.
+    """
+    x = to_float(face[None])
+    years, network, side = Years(model), model.model, max(2, model.image_size // 8)
+    maps = feature_maps(network, x)
+    if layer is None:
+        layer = next(reversed(maps), "")
+    cam = grad_cam(network, x, layer, model.head.years)[0]
+    if model.flip:
+        cam = (cam + grad_cam(network, x[..., ::-1], layer, model.head.years)[0, :, ::-1]) / 2
+    return Explanation(
+        model=type(network).__name__,
+        data=model.data,
+        face=face,
+        age=float(model.predict(face[None])[0]),
+        layer=layer,
+        grad_cam=cam,
+        saliency=saliency(years, x)[0],
+        smooth_grad=smooth_grad(years, x, samples=SAMPLES, generator=np.random.default_rng(0))[0],
+        hidden=side,
+        occlusion=occlusion(years, x, side, max(1, side // 3))[0],
+        maps={name: features[0] for name, features in maps.items()},
+    )
+
+
+# -- the picture: lengths in inches, places from the upper left corner --------------------------------------
+
+INK, FAINT = "#2b2f36", "#69727d"
+WIDTH, MARGIN, GAP = 13.4, 0.45, 0.36
+PANEL = (WIDTH - 2 * MARGIN - 4 * GAP) / 5  # side of one of the five pictures
+PANELS_TOP, MAPS_TOP = 1.95, 5.75
+SHOWN, NAME, SCALE = 8, 1.35, 0.52  # feature maps of a layer; room for its name on the left, its scale on the right
+MAP = (WIDTH - 2 * MARGIN - NAME - SCALE) / SHOWN  # a feature map and the space after it
+ROW = MAP + 0.18
+PER_PIXEL = "years per unit of pixel value"
+EITHER_WAY = "Red speaks for older, blue for younger"
+
+
+def plot_explanation(why: Explanation, name: str) -> Figure:
+    """The whole explanation on one page; `name` is the face's."""
+    layers = _one_of_each_size(why.maps)
+    page = _Page(MAPS_TOP + len(layers) * ROW + 0.2)
+    height, width = why.face.shape[:2]
+    printable = "".join(letter if letter.isprintable() else "?" for letter in name)
+    page.write(MARGIN, 0.55, f"{why.model} sees {why.age:.0f} years", 21, weight="bold")
+    shown = printable if len(printable) <= 50 else printable[:49] + "…"
+    about = f"{shown}, {_size(width, height)} pixels; the network was trained on {why.data}"
+    page.write(MARGIN, 0.85, about, 10.5, FAINT)
+
+    page.panel(0, "The face", "What the network is given.").imshow(why.face)
+    page.heat(
+        1,
+        "Saliency",
+        "Where a small change of a pixel (black is -1, white 1) changes the age most.",
+        why.saliency,
+    )
+    page.heat(2, "SmoothGrad", f"The same for {SAMPLES} noisy copies of the face together.", why.smooth_grad)
+    finds = f"{EITHER_WAY}: what the layer {why.layer} finds there."
+    places = f"years, by place of {_size(*why.grad_cam.shape[::-1])}"
+    page.overlay(3, "Grad-CAM", finds, why.face, why.grad_cam, places, "RdBu_r")
+    hides = f"{EITHER_WAY}: how the age changes under a grey square."
+    square = f"years, with {_size(why.hidden, why.hidden)} pixels hidden"
+    page.overlay(4, "Occlusion", hides, why.face, why.occlusion, square, "RdBu")
+
+    page.write(MARGIN, MAPS_TOP - 0.55, "What the layers make of it", 12.5, weight="bold")
+    order = f"Up to {SHOWN} feature maps of each layer, those with the largest mean first; above each, its number."
+    page.write(MARGIN, MAPS_TOP - 0.31, order, 9.5, FAINT)
+    for row, (layer, maps) in enumerate(layers.items()):
+        page.feature_maps(MAPS_TOP + row * ROW, layer, maps)
+    return page.figure
+
+
+def _one_of_each_size(maps: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The last layer of each resolution: in a deep network, what a row of similar layers has come to."""
+    last = {features.shape[1:]: name for name, features in maps.items()}
+    return {name: maps[name] for name in last.values()}
+
+
+def _size(width: int, height: int) -> str:
+    return f"{width} × {height}"  # noqa: RUF001 - times, not x
+
+
+class _Page:
+    """A figure, and what is drawn on it."""
+
+    def __init__(self, height: float) -> None:
+        from matplotlib.figure import Figure
+
+        self.figure, self.height = Figure(figsize=(WIDTH, height), dpi=130, facecolor="white"), height
+
+    def write(self, left: float, top: float, text: str, size: float, colour: str = INK, **more: Any) -> None:
+        place = (left / WIDTH, 1 - top / self.height)
+        self.figure.text(*place, text, fontsize=size, color=colour, parse_math=False, **more)
+
+    def axes(self, left: float, top: float, width: float, height: float) -> Axes:
+        place = (left / WIDTH, 1 - (top + height) / self.height, width / WIDTH, height / self.height)
+        axes = self.figure.add_axes(place, xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+        return axes
+
+    def scale(self, colours: ScalarMappable, axes: Axes, label: str, **more: Any) -> None:
+        """A colour bar that fills the axes."""
+        from matplotlib.ticker import MaxNLocator
+
+        bar = self.figure.colorbar(colours, cax=axes, ticks=MaxNLocator(4), **more)
+        bar.outline.set_visible(False)
+        bar.ax.tick_params(labelsize=8, colors=INK, length=2)
+        bar.set_label(label, fontsize=8.5, color=INK)
+
+    def panel(self, column: int, title: str, caption: str) -> Axes:
+        """Where one of the five pictures goes, below its title and how to read it."""
+        left = MARGIN + column * (PANEL + GAP)
+        self.write(left, PANELS_TOP - 0.62, title, 12.5, weight="bold")
+        self.write(left, PANELS_TOP - 0.52, textwrap.fill(caption, 36), 8.5, FAINT, va="top", linespacing=1.25)
+        return self.axes(left, PANELS_TOP, PANEL, PANEL)
+
+    def scale_below(self, column: int, colours: ScalarMappable, label: str, extend: str) -> None:
+        axes = self.axes(MARGIN + column * (PANEL + GAP), PANELS_TOP + PANEL + 0.1, PANEL, 0.1)
+        self.scale(colours, axes, label, orientation="horizontal", extend=extend)
+
+    def heat(self, column: int, title: str, caption: str, values: np.ndarray) -> None:
+        """A map of values from 0 up; the few largest share the lightest colour."""
+        axes = self.panel(column, title, caption)
+        image = axes.imshow(values, cmap="magma", vmin=0, vmax=float(np.percentile(values, 99.7)) or 1.0)
+        self.scale_below(column, image, PER_PIXEL, "max")
+
+    def overlay(
+        self, column: int, title: str, caption: str, face: np.ndarray, values: np.ndarray, label: str, colours: str
+    ) -> None:
+        """A map of values of either sign, laid over the face in pale grey."""
+        import cv2
+        from matplotlib.cm import ScalarMappable
+        from matplotlib.colors import Normalize
+
+        most = float(np.abs(values).max()) or 1.0
+        scale = ScalarMappable(Normalize(-most, most), colours)
+        smooth = cv2.resize(values, face.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        opacity = 0.9 * np.sqrt(np.abs(smooth) / most)[:, :, None]
+        grey = 0.45 + 0.55 * face.mean(axis=2, keepdims=True) / 255
+        mixed = opacity * scale.to_rgba(smooth)[:, :, :3] + (1 - opacity) * grey
+        self.panel(column, title, caption).imshow(mixed.clip(0, 1))
+        self.scale_below(column, scale, label, "neither")
+
+    def feature_maps(self, top: float, layer: str, maps: np.ndarray) -> None:
+        """One row: the layer's strongest maps, all on one scale."""
+        count, height, width = maps.shape
+        self.write(MARGIN, top + 0.46 * MAP, layer, min(11, 110 / len(layer)), weight="bold")
+        self.write(MARGIN, top + 0.46 * MAP + 0.18, f"{count} maps, {_size(width, height)}", 8.5, FAINT)
+        strongest = np.argsort(-np.abs(maps).mean(axis=(1, 2)), kind="stable")[:SHOWN]
+        shown = maps[strongest]
+        most = float(np.abs(shown).max()) or 1.0
+        least, colours = (-most, "RdBu_r") if shown.min() < 0 else (0.0, "magma")
+        for column, number in enumerate(strongest):
+            axes = self.axes(MARGIN + NAME + column * MAP, top, MAP - 0.1, MAP - 0.1)
+            image = axes.imshow(maps[number], cmap=colours, vmin=least, vmax=most)
+            axes.set_title(str(number), fontsize=7.5, color=FAINT, pad=2)
+        self.scale(image, self.axes(MARGIN + NAME + SHOWN * MAP, top, 0.1, MAP - 0.1), "activation")

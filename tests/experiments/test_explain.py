@@ -1,0 +1,222 @@
+"""The `explain` command: its picture shows the numbers, each with its unit, and a mistake gets one clear line."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+import tinygrad_cnn as tg
+import tinygrad_cnn.functional as F
+from experiments.age.explain import explanation, plot_explanation
+from models.age_resnet import AgeResNet
+from tinygrad_cnn import explain, nn
+from tinygrad_cnn.data import SyntheticFaces, to_float
+from tinygrad_cnn.train import AgeModel, ExpectedAge, Regression
+
+SIZE = 32
+
+
+class Deep(nn.Module):
+    """Batch norm, leaky units that leave negative values, global average pooling, and long names."""
+
+    def __init__(self):
+        convolutions = [nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.Conv2d(4, 12, 3, stride=2)]
+        self.convolutions_of_the_deep_network = nn.ModuleList(convolutions)
+        self.head = nn.Linear(12, 1)
+
+    def forward(self, x):
+        for layer in self.convolutions_of_the_deep_network:
+            x = F.leaky_relu(layer(x), 0.2)
+        return self.head(x.mean((2, 3)))
+
+
+@pytest.fixture(scope="module")
+def face():
+    return SyntheticFaces(1, SIZE, seed=9)[0][0]
+
+
+@pytest.fixture
+def photo(tmp_path, face):
+    import cv2
+
+    cv2.imwrite(str(tmp_path / "face.png"), face[:, :, ::-1])
+    return Path("face.png")
+
+
+def age_model(network):
+    return AgeModel(network, SIZE, Regression(35.0, 20.0), 30.0, "synthetic faces")
+
+
+# -- the numbers ------------------------------------------------------------------------------------------
+
+
+def test_the_explanation_is_in_years(face):
+    tg.manual_seed(0)
+    model = age_model(Deep())
+    why = explanation(model, face)
+    x = to_float(face[None])
+    assert why.age == pytest.approx(float(model.predict(face[None])[0]))
+    np.testing.assert_allclose(why.saliency, 20 * explain.saliency(model.model, x)[0], rtol=1e-5)
+    np.testing.assert_allclose(why.grad_cam, 20 * explain.grad_cam(model.model, x)[0], rtol=1e-5)
+    np.testing.assert_allclose(why.occlusion, 20 * explain.occlusion(model.model, x, 4, 1)[0], rtol=1e-3, atol=1e-5)
+    assert why.smooth_grad.shape == (SIZE, SIZE)
+    assert why.grad_cam.shape == (15, 15)
+    assert why.layer == "convolutions_of_the_deep_network.2"
+
+
+def test_an_age_that_is_the_mean_of_two_looks_is_explained_as_that(face):
+    """Averaged over the mirror image, and over the ages of a distribution: the maps are those of both looks together."""
+    tg.manual_seed(0)
+    network = AgeResNet(outputs=91)
+    model = AgeModel(network, SIZE, ExpectedAge(oldest=90), 30.0, "synthetic faces", flip=True)
+    why, mirrored = explanation(model, face), explanation(model, face[:, ::-1])
+    assert why.age == pytest.approx(mirrored.age, abs=1e-4)
+    for name in ("saliency", "occlusion", "grad_cam"):
+        found, again = getattr(why, name), getattr(mirrored, name)[:, ::-1]
+        np.testing.assert_allclose(found, again, rtol=1e-3, atol=1e-4 * abs(found).max())
+    x = tg.Tensor(to_float(face[None]), requires_grad=True)
+    (gradient,) = tg.grad(model.years(x).sum(), x)
+    np.testing.assert_allclose(why.saliency, abs(gradient.data[0]).max(0), rtol=1e-4, atol=1e-7)
+    assert why.layer == "stages.2"
+
+
+def test_an_age_at_the_bound_of_0_is_explained_all_the_same(face):
+    network = Deep()
+    network.head.bias.data[...] = -99.0
+    why = explanation(age_model(network), face)
+    assert why.age == 0
+    assert why.saliency.max() > 0
+
+
+# -- the picture ------------------------------------------------------------------------------------------
+
+
+def test_the_picture_shows_the_maps_and_names_their_units(face):
+    why = explanation(age_model(Deep()), face)
+    figure = plot_explanation(why, "face.png")
+    shown = [np.asarray(image.get_array()) for axes in figure.axes for image in axes.images]
+    for values in (face, why.saliency, why.smooth_grad):
+        assert any(np.array_equal(values, one) for one in shown)
+    texts = [text.get_text() for text in figure.texts]
+    units = [axes.get_xlabel() or axes.get_ylabel() for axes in figure.axes if axes.get_xlabel() or axes.get_ylabel()]
+    assert units == [
+        "years per unit of pixel value", "years per unit of pixel value", "years, by place of 15 × 15",  # noqa: RUF001
+        "years, with 4 × 4 pixels hidden", "activation", "activation",  # noqa: RUF001
+    ]  # fmt: skip
+    assert f"Deep sees {why.age:.0f} years" in texts
+    assert any("trained on synthetic faces" in text for text in texts)
+    assert {"The face", "Saliency", "SmoothGrad", "Grad-CAM", "Occlusion"} <= set(texts)
+
+
+def test_one_layer_of_each_resolution_is_shown_with_its_strongest_maps_first(face):
+    why = explanation(age_model(Deep()), face)
+    figure = plot_explanation(why, "face.png")
+    numbers = [int(axes.get_title()) for axes in figure.axes if axes.get_title()]
+    last = why.maps["convolutions_of_the_deep_network.2"]
+    strength = abs(last).mean((1, 2))
+    assert numbers[-8:] == sorted(range(12), key=lambda k: -strength[k])[:8]
+    assert len(numbers) == 4 + 8  # the second layer hides the first, of the same size
+    (map_axes,) = [axes for axes in figure.axes if axes.get_title() == str(numbers[-8])][-1:]
+    np.testing.assert_array_equal(map_axes.images[0].get_array(), last[numbers[-8]])
+    assert map_axes.images[0].get_clim() == (-abs(last).max(), abs(last).max())  # for some values are negative
+
+
+@pytest.mark.parametrize("name", ["face.png", "a$b$ \udcff\n_^{.png", "W" * 200 + ".jpg"])
+def test_every_text_fits_on_the_page(face, name):
+    figure = plot_explanation(explanation(age_model(Deep()), face), name)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    page = figure.bbox
+    for text in figure.texts:
+        box = text.get_window_extent(canvas.get_renderer())
+        assert page.x0 <= box.x0 <= box.x1 <= page.x1, text.get_text()
+        assert page.y0 <= box.y0 <= box.y1 <= page.y1, text.get_text()
+
+
+def test_a_network_that_sees_nothing_can_be_drawn(face):
+    network = Deep()
+    for parameter in network.parameters():
+        parameter.data[...] = 0
+    canvas = FigureCanvasAgg(plot_explanation(explanation(age_model(network), face), "face.png"))
+    canvas.draw()
+
+
+# -- the command ------------------------------------------------------------------------------------------
+
+
+def test_it_writes_one_picture_and_prints_the_age_that_predict_prints(command, trained, photo):
+    weights = trained[0] / "best.safetensors"
+    outcome = command("explain", photo, "--weights", weights)
+    assert outcome.status == 0
+    assert outcome.err == []
+    (line,) = outcome.out
+    age = command("predict", photo, "--weights", weights).out[1].split()[0]
+    assert line.startswith(f"{age} years: face-explained.png")
+    assert line.endswith("trained on synthetic faces")
+    assert sorted(path.name for path in Path().iterdir()) == ["face-explained.png", "face.png"]
+
+
+def test_the_same_face_gives_the_same_picture(command, trained, photo):
+    weights = trained[0] / "best.safetensors"
+    assert command("explain", photo, "--weights", weights, "--out", "a.png").status == 0
+    assert command("explain", photo, "--weights", weights, "--out", "b.png", "--threads", "1").status == 0
+    assert Path("a.png").read_bytes() == Path("b.png").read_bytes()
+
+
+@pytest.mark.parametrize("out", ["why.webp", "why.pdf", "why.SVG"])
+def test_it_writes_other_formats_and_grad_cam_of_another_layer(command, trained, photo, out):
+    outcome = command("explain", photo, "--weights", trained[0] / "best.safetensors", "--out", out, "--layer", "conv1")
+    assert outcome.status == 0
+    assert Path(out).stat().st_size > 10_000
+
+
+def test_a_picture_of_any_size_and_name_is_explained(command, trained):
+    import cv2
+
+    cv2.imwrite("wide.png", np.full((40, 900, 3), 90, np.uint8))
+    shutil.move("wide.png", "顔 $1.png")
+    outcome = command("explain", "顔 $1.png", "--weights", trained[0] / "best.safetensors")
+    assert (outcome.status, outcome.err) == (0, [])
+    assert Path("顔 $1-explained.png").exists()
+
+
+MISTAKES = {
+    "no picture": (["explain", "--weights", "W"], "required: IMAGE"),
+    "no weights": (["explain", "face.png"], "required: --weights"),
+    "two pictures": (["explain", "face.png", "face.png", "--weights", "W"], "unrecognized arguments: face.png"),
+    "a picture that is not there": (["explain", "no.png", "--weights", "W"], "can't read no.png: No such file"),
+    "a folder for a picture": (["explain", "folder", "--weights", "W"], "can't read folder: not a regular file"),
+    "text for a picture": (["explain", "text.png", "--weights", "W"], "can't read text.png: neither a JPEG nor a PNG"),
+    "weights that are not there": (["explain", "face.png", "--weights", "nowhere"], "nowhere"),
+    "text for weights": (["explain", "face.png", "--weights", "text.png"], "safetensors"),
+    "a layer that is none": (
+        ["explain", "face.png", "--weights", "W", "--layer", "conv9"],
+        "--layer: no layer 'conv9' gives feature maps; those that do: conv1, conv2, conv3",
+    ),
+    "a layer without maps": (["explain", "face.png", "--weights", "W", "--layer", "fc1"], "no layer 'fc1'"),
+    "an empty layer": (["explain", "face.png", "--weights", "W", "--layer", ""], "no layer ''"),
+    "to write text": (["explain", "face.png", "--weights", "W", "--out", "a.txt"], "--out: must end in .png"),
+    "to write nowhere": (["explain", "face.png", "--weights", "W", "--out", "no/a.png"], "no/a.png: No such file"),
+    "to write over a folder": (["explain", "face.png", "--weights", "W", "--out", "dir.png"], "Is a directory"),
+    "to write over the face": (
+        ["explain", "face.png", "--weights", "W", "--out", "./face.png"],
+        "overwrite the picture",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_gets_one_clear_line_and_status_2(command, trained, photo, mistake):
+    Path("folder").mkdir()
+    Path("dir.png").mkdir()
+    Path("text.png").write_text("text")
+    before = photo.read_bytes()
+    arguments, message = MISTAKES[mistake]
+    outcome = command(*(trained[0] / "best.safetensors" if word == "W" else word for word in arguments))
+    assert (outcome.status, len(outcome.err)) == (2, 1)
+    assert outcome.err[0].startswith("utkface_age.py explain: ")
+    assert message in outcome.err[0]
+    assert photo.read_bytes() == before
+    assert not list(Path().glob("*-explained.png"))
