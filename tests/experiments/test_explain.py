@@ -67,15 +67,16 @@ def test_the_explanation_is_in_years(face):
 
 
 def test_an_age_that_is_the_mean_of_two_looks_is_explained_as_that(face):
-    """Averaged over the mirror image, and over the ages of a distribution: the maps are those of both looks together."""
+    """At the face and at its mirror image: the maps are those of both looks together, here of a distribution's mean."""
     tg.manual_seed(0)
     network = AgeResNet(outputs=91)
+    network.fc.weight.data[...] *= 50  # so that the age depends on the face
     model = AgeModel(network, SIZE, ExpectedAge(oldest=90), 30.0, "synthetic faces", flip=True)
     why, mirrored = explanation(model, face), explanation(model, face[:, ::-1])
     assert why.age == pytest.approx(mirrored.age, abs=1e-4)
     for name in ("saliency", "occlusion", "grad_cam"):
         found, again = getattr(why, name), getattr(mirrored, name)[:, ::-1]
-        np.testing.assert_allclose(found, again, rtol=1e-3, atol=1e-4 * abs(found).max())
+        np.testing.assert_allclose(found, again, rtol=1e-3, atol=1e-3 * abs(found).max())
     x = tg.Tensor(to_float(face[None]), requires_grad=True)
     (gradient,) = tg.grad(model.years(x).sum(), x)
     np.testing.assert_allclose(why.saliency, abs(gradient.data[0]).max(0), rtol=1e-4, atol=1e-7)
