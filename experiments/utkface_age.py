@@ -29,6 +29,7 @@ from experiments.age.annotate import annotated
 from experiments.age.explain import explanation, plot_explanation
 from experiments.age.faces import REAL, Faces, UserError, find_faces
 from experiments.age.fit import fit
+from experiments.age.live import open_window
 from experiments.age.networks import MODELS, make_head, make_model
 from experiments.age.options import parse
 from experiments.age.page import Page
@@ -62,6 +63,8 @@ def train(options: argparse.Namespace) -> None:
     count = sum(parameter.numel() for parameter in network.parameters())
     run.say(f"{options.model}: {count:,} parameters, {options.threads} threads; writing to {run.path}")
     draw_graph(run, model, faces)
+    if options.live and (why := open_window(run.path)):
+        run.say(f"no window: {why}; {run.path / 'report.html'} shows the same, and more")
     try:
         with Page(run, model, faces, options.epochs, to_beat["val"]) as page:
             best = fit(run, model, faces, options, to_beat["val"], page.after_epoch)

@@ -101,6 +101,7 @@ def _train(parser: argparse.ArgumentParser) -> None:
                        help="the same as --augment none")  # fmt: skip
     group.add_argument("--flip-average", action="store_true",
                        help="an age is the mean of that of the face and that of its mirror image")  # fmt: skip
+    group.add_argument("--live", action="store_true", help="also show the curves in a window, where there is a display")
     group.add_argument("--seed", type=_count, default=0, metavar="N",
                        help="of the first weights, the order of the faces, and their augmentation")  # fmt: skip
 

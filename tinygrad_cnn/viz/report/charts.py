@@ -57,11 +57,13 @@ def line_chart(
     lines: Sequence[Line],
     epochs: int,
     level: tuple[str, float] | None = None,
+    mark: tuple[int, int] | None = None,
     form: str = ",.2f",
 ) -> Html:
     """Lines over the epochs 1 to `epochs`, with a readout for each epoch that the mouse is over.
 
-    `level` is a name and a value for a dashed line across.
+    `level` is a name and a value for a dashed line across, `mark` the place in `lines` of the line whose best
+    epoch, the second number, is ringed.
     """
     finite = [value for line in lines for value in line.values if math.isfinite(value)]
     top = max([*finite, level[1] if level else 0]) * 1.06 or 1.0
@@ -79,9 +81,17 @@ def line_chart(
         if epochs <= 40:
             dots = "".join(f"M{h:.2f} {v:.2f}h0" for h, v in points if math.isfinite(v))
             drawing.append(tag("path", class_=f"dots {line.kind}", d=dots))
+    best = ""
+    if mark:
+        line, epoch = lines[mark[0]], mark[1]
+        ring = f"M{x.place(epoch):.2f} {100 - y.place(line.values[epoch - 1]):.2f}h0"
+        drawing += [tag("path", class_=f"{kind} {line.kind}", d=ring) for kind in ("ring", "ring inner")]
+        best = f"best {line.values[epoch - 1]:{form}}, epoch {epoch}"
     legend = [(line.kind, line.name) for line in lines] if len(lines) > 1 or level else []
+    if best:
+        legend.append((f"best {line.kind}", best))
     if level:
-        legend.append(("median", f"{level[0]}: {level[1]:{form}}"))
+        legend.append(("median", f"{level[0]} {level[1]:{form}}"))
     last = ", ".join(f"{line.name} {line.values[-1]:{form}}" for line in lines)
     description = f"{title}, {unit}, over {len(lines[0].values)} epochs. In the last: {last}."
     return tag(

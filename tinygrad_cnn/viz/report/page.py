@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from .charts import Line, line_chart
+from .charts import Line, bar, line_chart
 from .markup import Html, tag, together
 from .sections import configuration, faces, filters, graph, history_table, predictions
-from .state import Report
+from .state import Outcome, Report
 from .words import duration, in_words
 
 HERE = Path(__file__).parent
@@ -72,7 +72,7 @@ def _title(report: Report) -> str:
         error = report.outcome.metrics["mae_years"]
     parts = [f"{len(report.history)}/{report.epochs}"] if report.state != "finished" and report.epochs else []
     parts += [] if error is None else [f"{error:.2f} years"]
-    return " - ".join([*parts, report.name])
+    return " \u00b7 ".join([*parts, report.name])
 
 
 def _interval(report: Report) -> float:
@@ -118,7 +118,7 @@ def _state(report: Report) -> Html:
         text = f"epoch {done} of {epochs} done, {duration(left)} left, until about {until}"
     else:
         text = f"all {epochs} epochs are done; the best weights are being tested"
-    bar = tag("progress", value=done, max=max(epochs, 1), aria_label="epochs done")
+    progress = tag("progress", value=done, max=max(epochs, 1), aria_label="epochs done")
     patience = FIRST_PATIENCE if per_epoch is None else max(LEAST_PATIENCE, PATIENCE * per_epoch)
     timing: dict[str, Any] = {}
     if report.state == "running":
@@ -133,7 +133,7 @@ def _state(report: Report) -> Html:
         "div",
         tag("p", tag("strong", report.state.capitalize(), class_=f"pill {report.state}"), " ", tag("span", text),
             id="state-text"),
-        bar if report.state != "finished" else None,
+        progress if report.state != "finished" else None,
         tag("p", tag("span", _written(report), id="news", role="status"),
             tag("button", "Pause refreshing", type="button", id="pause", aria_pressed="false", hidden=True)
             if report.state == "running" else None, class_="news"),
@@ -159,40 +159,51 @@ def _epochs(count: int) -> str:
 
 def _summary(report: Report) -> Html:
     """The figures that matter most, and what they mean."""
-    figures: list[tuple[str, str, Html, str]] = []
+    sentences = in_words(report) or ["The first epoch is under way. Figures and curves appear when it is done."]
+    figures: list[tuple[str, Html, str, str]] = []  # name, figure, unit, note
     if report.outcome is not None:
         metrics, faces_are = report.outcome.metrics, report.outcome.faces_are
-        on = f"on {metrics['faces']:,} {faces_are}"
-        median = metrics["predicting_the_median"]
         figures += [
-            ("mean absolute error", "years", _data("mae_years", metrics["mae_years"]), on),
-            ("guessing the median", "years", _data("median_mae_years", median["mae_years"]),
-             f"everybody is {median['median_years']:.0f}"),
-            ("root mean square error", "years", _data("rmse_years", metrics["rmse_years"]), "counts large errors more"),
-            ("within 5 years", "", _data("share_within_5_years", metrics["share_within_5_years"], ".0%"),
-             f"of the {faces_are}"),
-        ]  # fmt: skip
+            ("within 5 years", _data("share_within_5_years", metrics["share_within_5_years"], ".0%"), "", faces_are),
+            ("root mean square error", _data("rmse_years", metrics["rmse_years"]), "years", "large errors count more"),
+        ]
     if (best := report.best) is not None:
-        figures.append(("best validation error", "years", _data("val_mae_years", best["val_mae_years"]),
-                        f"epoch {best['epoch']}"))  # fmt: skip
-        speed = sum(report.column("images_per_second")) / len(report.history)
-        figures.append(("training speed", "faces/s", _data("images_per_second", speed, ",.0f"), "mean over the epochs"))
+        least, speed = best["val_mae_years"], sum(report.column("images_per_second")) / len(report.history)
+        figures += [
+            ("best validation error", _data("val_mae_years", least), "years", f"epoch {best['epoch']}"),
+            ("training speed", _data("images_per_second", speed, ",.0f"), "faces/s", "mean over the epochs"),
+        ]
     cards = [
-        tag("div", tag("dt", name), tag("dd", tag("span", value, " ", tag("small", unit), class_="value"),
-            tag("span", note, class_="note")), class_="figure")
-        for name, unit, value, note in figures
-    ]  # fmt: skip
-    sentences = in_words(report) or ["The first epoch is under way. Figures and curves appear when it is done."]
+        tag("div", tag("dt", name), tag("dd", value, " ", tag("small", unit), class_="value"), tag("dd", note))
+        for name, value, unit, note in figures
+    ]
+    words = tag("div", tag("h3", "What the figures mean"), tag("ul", [tag("li", text) for text in sentences]))
     return tag(
         "div",
+        tag("div", _headline(report.outcome), words, class_="top"),
         tag("dl", cards, class_="figures") if cards else None,
-        tag(
-            "div",
-            tag("h3", "What the figures mean"),
-            tag("ul", [tag("li", text) for text in sentences]),
-            class_="words",
-        ),
         class_="summary",
+    )
+
+
+def _headline(outcome: Outcome | None) -> Html | None:
+    """The error, large, over two bars that set it beside the error of predicting the median."""
+    if outcome is None:
+        return None
+    metrics, median = outcome.metrics, outcome.metrics["predicting_the_median"]
+    error, to_beat = metrics["mae_years"], median["mae_years"]
+    bars = [
+        tag("div", tag("dt", name), tag("dd", bar(value, max(error, to_beat), kind), _data(key, value)))
+        for name, key, value, kind in (
+            ("network", "network_mae_years", error, "validation"),
+            (f"guessing {median['median_years']:.0f}", "median_mae_years", to_beat, "median"),
+        )
+    ]
+    return tag(
+        "div",
+        tag("p", _data("mae_years", error), " ", tag("small", "years"), class_="large"),
+        tag("p", f"mean absolute error on {metrics['faces']:,} {outcome.faces_are}", class_="lead"),
+        tag("dl", bars, class_="beside"),
     )
 
 
@@ -207,7 +218,9 @@ def _training(report: Report) -> Html | None:
     done, shown = len(report.history), len(report.history)
     if report.state == "running":
         shown = min(report.epochs, max(10, 2 * done))
-    level = None if report.baseline is None else ("guessing the median", report.baseline)
+    level = None if report.baseline is None else ("median", report.baseline)
+
+    mark = None if report.best is None else (1, report.best["epoch"])
 
     def both(quantity: str) -> list[Line]:
         return [Line(name, name, report.column(f"{part}_{quantity}"))
@@ -216,8 +229,8 @@ def _training(report: Report) -> Html | None:
     return tag(
         "div",
         tag("div",
-            line_chart("Mean absolute error", "years", both("mae_years"), shown, level),
-            line_chart("Loss", "on standardised ages", both("loss"), shown, form=",.4f"),
+            line_chart("Mean absolute error", "years", both("mae_years"), shown, level, mark),
+            line_chart("Loss", "mean over the faces", both("loss"), shown, form=",.4f"),
             line_chart("Learning rate", "at the start of the epoch",
                        [Line("learning rate", "validation", report.column("learning_rate"))], shown, form=",.2e"),
             line_chart("Throughput", "faces trained on per second",

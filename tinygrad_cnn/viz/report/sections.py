@@ -14,7 +14,7 @@ from .markup import Html, picture, tag
 from .state import Outcome, Report
 
 EXTREMES = 8  # faces shown as the best, and as the worst
-NOT_SETTINGS = {"settings", "faces", "versions", "command_line", "started"}
+SHOWN_ELSEWHERE = {"data", "settings", "faces", "versions", "command_line", "started"}
 
 
 def table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[Any]], class_: str = "") -> Html:
@@ -113,11 +113,11 @@ def faces(report: Report) -> Html | None:
 def _row_of_faces(title: str, places: Sequence[int], outcome: Outcome) -> Html:
     def one(place: int) -> Html:
         true, predicted = float(outcome.true[place]), float(outcome.predicted[place])
-        off = predicted - true
+        off = round(predicted - true, 1)
         kind = "good" if abs(off) <= 5 else "fair" if abs(off) <= 10 else "poor"
         alt = f"a face of age {true:.0f}, predicted {predicted:.0f}"
         words = tag("figcaption", tag("span", f"age {true:.0f}"), tag("span", f"seen as {predicted:.0f}"),
-                    tag("b", f"{off:+.1f}".replace("-", "\u2212"), class_=kind))  # fmt: skip
+                    tag("b", f"{off:+.1f}".replace("-", "\u2212") if off else "0.0", class_=kind))  # fmt: skip
         return tag("li", tag("figure", tag("img", src=picture(outcome.images[place]), alt=alt), words))
 
     shown = [one(place) for place in places if place in outcome.images]
@@ -159,7 +159,7 @@ def configuration(report: Report) -> Html | None:
     config = report.config
     if not config:
         return None
-    rest = {name: value for name, value in config.items() if name not in NOT_SETTINGS}
+    rest = {name: value for name, value in config.items() if name not in SHOWN_ELSEWHERE}
     groups = [("Settings", config.get("settings", {})), ("Faces", config.get("faces", {})),
               ("Machine", {**rest, **config.get("versions", {})})]  # fmt: skip
     command = " ".join(config.get("command_line", []))
@@ -179,5 +179,7 @@ def _pairs(values: Mapping[str, Any], before: str = "") -> list[Html]:
         if isinstance(value, Mapping):
             pairs += _pairs(value, f"{name}, ")
         elif value is not None:
-            pairs.append(tag("div", tag("dt", name), tag("dd", f"{value}")))
+            text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            short = f"{text[:12]}\u2026" if re.fullmatch("[0-9a-f]{32,}", text) else text
+            pairs.append(tag("div", tag("dt", name), tag("dd", short, title=text if short != text else None)))
     return pairs

@@ -49,7 +49,7 @@ def where_weak(outcome: Outcome) -> str:
     def figures(name: str) -> str:
         return f"{name} ({decades[name]['mae_years']:.1f} years, {decades[name]['faces']:,} faces)"
 
-    sentence = f"It is best at ages {figures(by_error[0])} and weakest at {figures(by_error[-1])}"
+    sentence = f"The network is best at ages {figures(by_error[0])} and weakest at {figures(by_error[-1])}"
     median = outcome.metrics["predicting_the_median"]["mae_years_by_decade"]
     worse = [name for name, of in decades.items() if of["mae_years"] > median[name]["mae_years"]]
     if worse and len(worse) < len(decades):
@@ -94,7 +94,7 @@ def trend(report: Report) -> str:
     gain = 1 - best["val_mae_years"] / then["val_mae_years"] if then["val_mae_years"] else 0.0
     span = f"the last {last['epoch'] - then['epoch']} epochs"
     if gain > 5 * CLEAR:
-        more = "; more epochs may well bring more" if report.state != "running" else ""
+        more = "; more epochs may well bring more" if report.state == "finished" else ""
         return f"The validation error still falls, by {gain:.0%} over {span}{more}."
     if gain > CLEAR:
         return f"The validation error falls slowly now, by {gain:.1%} over {span}{_gap(last)}."
