@@ -57,7 +57,8 @@ class Page:
             self.run.write(FILE, render(self._report(state, reason)))
         except Exception as error:
             if not self._warned:
-                self.run.say(f"warning: {FILE} could not be written: {type(error).__name__}: {error}")
+                what = " ".join(f"{type(error).__name__}: {error}".split())
+                self.run.say(f"warning: {FILE} could not be written: {what}")
             self._warned = True
 
     def _report(self, state: Literal["running", "finished", "stopped"], reason: str) -> Report:

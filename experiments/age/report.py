@@ -52,9 +52,9 @@ def figures(result: Pass, median: float) -> dict[str, Any]:
 
 
 def first_filters(model: AgeModel) -> np.ndarray | None:
-    """The kernels `(O, 3, H, W)` of the model's first convolution, if it has one that sees the picture itself."""
-    weights = [parameter.data for parameter in model.model.parameters() if parameter.ndim == 4]
-    return weights[0] if weights and weights[0].shape[1] == 3 else None
+    """The kernels `(O, 3, H, W)` of the model's first convolution; None where they can't be shown as pictures."""
+    weight = next((parameter.data for parameter in model.model.parameters() if parameter.ndim == 4), None)
+    return weight if weight is not None and weight.shape[1] == 3 and np.isfinite(weight).all() else None
 
 
 def table(model: AgeErrors, median: AgeErrors) -> list[str]:

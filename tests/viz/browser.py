@@ -107,6 +107,10 @@ class Browser:
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
+    def frame(self):
+        """The id of the page's only frame."""
+        return self.call("Page.getFrameTree")["frameTree"]["frame"]["id"]
+
     def press(self, key, code):
         """One key, such as Tab (9) or Enter (13)."""
         text = {"text": "\r"} if key == "Enter" else {}

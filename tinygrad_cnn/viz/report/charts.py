@@ -106,8 +106,8 @@ def density(true: np.ndarray, predicted: np.ndarray) -> Html:
     """Predicted against true ages: how many faces fall into each square of a few years, on a logarithmic scale."""
     high = 10.0 * (1 + max(true.max(), predicted.max()) // 10)
     low = min(0.0, 10.0 * (min(true.min(), predicted.min()) // 10))
-    width = max(1, round((high - low) / 40))  # years
-    edges = np.arange(low, high + width, width)
+    width = max(1, round(step_of(high - low, 60)))  # years; they divide high - low
+    edges = np.arange(low, high + 1, width)
     counts, _, _ = np.histogram2d(true, predicted, bins=(edges, edges))
     step = step_of(high - low, 6)
     ticks = [n * step for n in range(math.ceil(low / step), int(high / step) + 1)]

@@ -7,11 +7,10 @@
     write(content) { try { sessionStorage.setItem(this.key, JSON.stringify(content)); } catch { /* private mode */ } },
   };
 
-  // What the reader had opened, focused and scrolled to outlives a refresh.
+  // What the reader had opened and focused outlives a refresh; where they had scrolled to, the browser knows.
   const before = memory.read();
   for (const id of before.open || []) document.getElementById(id)?.setAttribute("open", "");
   if (before.focus) document.getElementById(before.focus)?.focus({ preventScroll: true });
-  if (before.scroll) scrollTo(0, before.scroll);
 
   if (state.dataset.state !== "running") { memory.write({}); return; }
   const number = (name) => Number(state.dataset[name]);
@@ -30,7 +29,7 @@
 
   function reload() {
     memory.write({
-      paused, scroll: scrollY, focus: document.activeElement?.id,
+      paused, focus: document.activeElement?.id,
       open: [...document.querySelectorAll("details[open]")].map((element) => element.id),
     });
     location.reload();

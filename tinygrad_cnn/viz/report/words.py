@@ -114,8 +114,8 @@ def _listed(names: list[str]) -> str:
 def duration(seconds: float) -> str:
     """A length of time, to about two digits.
 
-    >>> [duration(seconds) for seconds in (0.4, 48, 200, 4000, 200_000)]
-    ['under 1 s', '48 s', '3 min', '1 h 7 min', '2 d 7 h']
+    >>> [duration(seconds) for seconds in (0.4, 48, 200, 4000, 86_400)]
+    ['under 1 s', '48 s', '3 min', '1 h 7 min', '1 d']
     """
     if seconds < 1:
         return "under 1 s"
@@ -123,6 +123,5 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     hours, days = minutes // 60, minutes // 1440
-    if not hours:
-        return f"{minutes} min"
-    return f"{hours} h {minutes % 60} min" if not days else f"{days} d {hours % 24} h"
+    larger, smaller = ((days, "d"), (hours % 24, "h")) if days else ((hours, "h"), (minutes % 60, "min"))
+    return " ".join(f"{count} {unit}" for count, unit in (larger, smaller) if count)

@@ -1,0 +1,210 @@
+"""The page as text: complete, escaped, and honest about where the run stands."""
+
+import itertools
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from tests.viz.reports import history, outcome, report
+from tinygrad_cnn.viz.report import render
+from tinygrad_cnn.viz.report.markup import WITHOUT_END
+
+NASTY = '<b>&"quoted"\'</title></script><script>alert(1)</script>'
+
+
+class Outline(HTMLParser):
+    """Tags that are open, headings in order, ids, texts by id, and what `<data>` says."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.open, self.headings, self.ids, self.links, self.names = [], [], [], [], set()
+        self.problems, self.data = [], {}
+        self.feed(page)
+        self.problems += [f"{name} is never closed" for name in self.open]
+
+    def handle_starttag(self, name, attributes):
+        attributes = dict(attributes)
+        self.names.add(name)
+        if name not in WITHOUT_END:
+            self.open.append(name)
+        if re.fullmatch("h[1-6]", name):
+            self.headings.append(int(name[1]))
+        if "id" in attributes:
+            self.ids.append(attributes["id"])
+        if name == "a":
+            self.links.append(attributes["href"])
+        if name == "img" and "alt" not in attributes:
+            self.problems.append("a picture without alt")
+        if "data-figure" in attributes:
+            self.data.setdefault(attributes["data-figure"], float(attributes["value"]))
+
+    def handle_endtag(self, name):
+        if not self.open or self.open.pop() != name:
+            self.problems.append(f"{name} closes something else")
+
+
+def images(count=136):
+    return {place: np.full((8, 8, 3), place, np.uint8) for place in range(count)}
+
+
+def full(**more):
+    """A report with every section."""
+    more.setdefault("filters", np.random.default_rng(0).normal(size=(16, 3, 3, 3)))
+    more.setdefault("graph", '<?xml version="1.0"?>\n<!DOCTYPE svg>\n<svg width="10pt"><g id="graph0"></g></svg>\n')
+    more.setdefault("config", {"settings": {"epochs": 10, "name": None}, "faces": {"parts": {"train": 5}},
+                               "command_line": ["utkface_age.py"], "versions": {"numpy": "2.0"}})  # fmt: skip
+    return report(outcome=outcome(images=images()), baseline=15.0, **more)
+
+
+@pytest.mark.parametrize("state", ["running", "finished", "stopped"])
+def test_the_page_is_well_formed_and_its_links_lead_somewhere(state):
+    outline = Outline(render(full(state=state)))
+    assert outline.problems == []
+    assert len(set(outline.ids)) == len(outline.ids)
+    assert outline.links
+    assert {link.removeprefix("#") for link in outline.links} <= set(outline.ids)
+    assert {"header", "nav", "main", "footer"} <= outline.names
+
+
+def test_headings_leave_out_no_level():
+    headings = Outline(render(full())).headings
+    assert headings.count(1) == 1
+    assert all(after <= before + 1 for before, after in itertools.pairwise(headings))
+
+
+def test_nothing_is_loaded_from_anywhere():
+    page = render(full())
+    assert not re.findall(r"""(?:src|href)=["'](?!data:|#)[^"']*""", page)
+    assert "url(" not in page
+    assert "@import" not in page
+    assert "default-src 'none'" in page.replace("&#x27;", "'")
+
+
+def test_what_the_user_names_is_escaped_everywhere():
+    clean = Outline(render(full(state="stopped", name="x", reason="y")))
+    config = {"settings": {NASTY: NASTY}, "command_line": [NASTY], NASTY: [NASTY]}
+    page = render(full(state="stopped", name=NASTY, reason=NASTY, config=config))
+    assert page.count("<script>") == render(full()).count("<script>") == 1
+    assert "<b>&" not in page
+    assert Outline(page).names == clean.names
+    assert page.count("&lt;script&gt;alert(1)") >= 6
+
+
+def test_the_figures_stand_in_the_page_to_the_last_digit():
+    shown = full(state="finished")
+    metrics, data = shown.outcome.metrics, Outline(render(shown)).data
+    for key in ("mae_years", "rmse_years", "share_within_5_years"):
+        assert data[key] == metrics[key]
+    assert data["median_mae_years"] == metrics["predicting_the_median"]["mae_years"]
+    for decade, figures in metrics["mae_years_by_decade"].items():
+        assert data[decade] == figures["mae_years"]
+
+
+def test_a_running_page_tells_progress_and_time_left():
+    page = render(report())  # 4 of 10 epochs in 8 minutes
+    assert "epoch 4 of 10 done, 12 min left, until about 21:20" in page
+    assert '<progress value="4" max="10"' in page
+    assert "<title>4/10 · 8.00 years · first try</title>" in page
+
+
+def test_an_end_on_another_day_is_named_with_the_day():
+    assert "4 h left, until about Thursday, 01:08" in render(report(epochs=124))
+
+
+def test_before_the_first_epoch_the_page_says_that_it_is_under_way():
+    page = render(report(history=[], outcome=None, minutes=0))
+    assert "epoch 1 of 10 is under way" in page
+    assert Outline(page).problems == []
+    assert 'id="training"' not in page
+
+
+def test_after_the_last_epoch_the_page_waits_for_the_test():
+    assert "all 4 epochs are done; the best weights are being tested" in render(report(epochs=4))
+
+
+def test_only_a_running_page_refreshes_itself():
+    running, finished, stopped = (render(report(state)) for state in ("running", "finished", "stopped"))
+    assert '<noscript><meta http-equiv="refresh" content="120"></noscript>' in running
+    assert 'data-due="120.0" data-interval="6.0" data-patience="360.0"' in running
+    for page in (finished, stopped):
+        assert 'http-equiv="refresh"' not in page
+        assert "data-patience" not in page
+        assert 'id="pause"' not in page
+
+
+def test_a_stopped_page_tells_where_and_why():
+    assert "after 4 of 10 epochs: interrupted" in render(report("stopped", reason="interrupted"))
+
+
+def test_a_finished_page_tells_how_long_it_took():
+    page = render(report("finished", epochs=4))
+    assert "4 epochs in 8 min" in page
+    assert "<title>5.59 years · first try</title>" in page  # of the test faces
+
+
+def test_the_best_and_the_worst_faces_are_shown_with_both_ages():
+    page = render(full())
+    assert page.count('alt="a face of age') == 16
+    assert page.index("Closest") < page.index("seen as 23") < page.index("Farthest off") < page.index("seen as 41")
+    assert "\u221260.0" in page
+
+
+def test_few_faces_are_not_shown_twice():
+    few = outcome([20.0, 30.0, 40.0], [21.0, 35.0, 70.0], images=images(3))
+    page = render(report(outcome=few))
+    assert page.count('alt="a face of age') == 2
+    assert "age 20, predicted 21" in page
+    assert "age 40, predicted 70" in page
+    assert 'id="faces"' not in render(report(outcome=outcome([20.0], [21.0])))
+
+
+def test_a_prediction_without_error_has_no_sign():
+    page = render(report(outcome=outcome([20.0, 40.0], [19.99, 70.0], images=images(2))))
+    assert '<b class="good">0.0</b>' in page
+
+
+def test_without_dot_the_page_says_how_to_get_it():
+    for graph in (None, "", "no drawing"):
+        page = render(full(graph=graph))
+        assert "apt install graphviz" in page
+        assert Outline(page).problems == []
+
+
+def test_the_graph_stands_in_the_page_without_its_prologue():
+    page = render(full())
+    assert '<g id="graph0">' in page
+    assert "<?xml" not in page
+    assert page.count("<!DOCTYPE") == 1
+
+
+def test_what_was_left_open_is_not_in_the_configuration():
+    page = render(full())
+    assert "<dt>epochs</dt><dd>10</dd>" in page
+    assert "<dt>parts, train</dt><dd>5</dd>" in page
+    assert "<dt>name</dt>" not in page
+
+
+def test_long_hashes_are_cut_and_kept_as_a_hint():
+    page = render(full(config={"git_commit": "0123456789abcdef" * 4}))
+    assert f'<dd title="{"0123456789abcdef" * 4}">0123456789ab…</dd>' in page
+
+
+def test_every_epoch_is_in_the_table_behind_the_curves():
+    page = render(full(history=history([9.5, 8.25])))
+    table = page[page.index('id="history"') :]
+    assert re.findall(r'<th scope="row">(\d+)</th>', table[: table.index("</table>")]) == ["1", "2"]
+    assert "<td>8.25</td>" in table
+
+
+def test_the_table_behind_the_density_counts_every_face_once():
+    page = render(full())
+    table = page[page.index('id="spread"') :]
+    cells = re.findall(r"<td>(\d+)</td>", table[: table.index("</table>")])
+    assert sum(map(int, cells)) == 136
+
+
+def test_a_run_of_a_thousand_epochs_makes_a_page_of_reasonable_size():
+    page = render(full(history=history([1000 / (i + 50) for i in range(1000)]), epochs=1000))
+    assert len(page) < 1_000_000
