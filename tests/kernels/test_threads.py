@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections import Counter
 
 import numpy as np
 import pytest
+import threadpoolctl
 
 import tinygrad_cnn as tg
 from tinygrad_cnn.kernels import get_num_threads, parallel_for, set_num_threads
@@ -65,6 +68,47 @@ def test_after_an_exception_no_further_piece_is_started() -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - raised above
         parallel_for(work, 10)
     assert started == [0]
+
+
+def test_a_caller_waits_for_no_helper_that_is_busy_elsewhere() -> None:
+    set_num_threads(2)
+    begun, end = threading.Semaphore(0), threading.Event()
+
+    def occupy(_: int) -> None:
+        begun.release()
+        end.wait(timeout=30)
+
+    other = threading.Thread(target=parallel_for, args=(occupy, 2))  # with the only helper
+    other.start()
+    begun.acquire(timeout=30)
+    begun.acquire(timeout=30)
+    done: list[int] = []
+    parallel_for(done.append, 5)
+    assert done == [0, 1, 2, 3, 4]
+    assert not end.is_set()
+    end.set()
+    other.join(timeout=30)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_nothing_of_a_job_stays_alive_after_it(fails: bool) -> None:
+    set_num_threads(3)
+    array = np.zeros(3)
+
+    def work(number: int, array: np.ndarray = array) -> None:
+        array[number] = 1 / (number - 2) if fails else 1
+
+    alive = weakref.ref(work)
+    with contextlib.suppress(ZeroDivisionError):
+        parallel_for(work, 3)
+    del work
+    assert alive() is None
+
+
+def test_blas_has_one_thread_where_ours_run() -> None:
+    parallel_for(lambda _: None, 1)
+    counts = [pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
+    assert set(counts) == {1}
 
 
 def test_work_within_work_is_done_by_the_same_thread() -> None:
@@ -143,6 +187,44 @@ assert w.grad.data.tobytes() == expected
 raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
     assert subprocess.run([sys.executable, "-c", program], timeout=60, check=False).returncode == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_forking_in_the_middle_of_other_threads_work_is_safe() -> None:
+    program = """
+import multiprocessing, threading, warnings
+import numpy as np
+import tinygrad_cnn as tg
+warnings.simplefilter("ignore")
+tg.set_num_threads(3)
+x, w = np.ones((40, 2, 8, 8), np.float32), np.ones((2, 2, 3, 3), np.float32)
+def gradient():
+    weight = tg.Tensor(w, requires_grad=True)
+    tg.conv2d(tg.Tensor(x), weight).relu().sum().backward()
+    return weight.grad.data.tobytes()
+def compare():
+    raise SystemExit(0 if gradient() == expected else 3)
+expected, over = gradient(), threading.Event()
+def keep_busy():
+    while not over.is_set():
+        gradient()
+threads = [threading.Thread(target=keep_busy) for _ in range(2)]
+for thread in threads:
+    thread.start()
+fork = multiprocessing.get_context("fork")
+codes = []
+for _ in range(10):
+    child = fork.Process(target=compare)
+    child.start()
+    child.join(10)
+    codes.append(child.exitcode)
+    child.kill()
+over.set()
+for thread in threads:
+    thread.join()
+raise SystemExit(codes != [0] * 10)
+"""
+    assert subprocess.run([sys.executable, "-c", program], timeout=120, check=False).returncode == 0
 
 
 @pytest.mark.parametrize("wrong", [0, -1, 1.5, "2", None])

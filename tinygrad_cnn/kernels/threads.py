@@ -16,39 +16,31 @@ from typing import TypeVar
 
 import numpy as np
 
+from .cpus import usable_cpus
+
 Work = Callable[[int], None]
 Buffers = TypeVar("Buffers")
 
 
-def _usable_cpus() -> int:
-    """CPUs that this process may use: its affinity, and its control group's quota."""
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        with open("/sys/fs/cgroup/cpu.max") as file:
-            quota, period = file.read().split()
-        if quota != "max":
-            cpus = min(cpus, max(1, int(quota) // int(period)))
-    except (OSError, ValueError):
-        pass  # no such limit here
-    return cpus
-
-
 class _Job:
-    """Numbered pieces of work, handed out to whoever asks; the first exception stops the handing out."""
+    """Numbered pieces of work, handed out to whoever asks. After an exception nobody starts another."""
 
     def __init__(self, work: Work, count: int) -> None:
         self.work, self.numbers = work, iter(range(count))
         self.error: BaseException | None = None
-        self.done = queue.SimpleQueue[None]()
+        self.helped = queue.SimpleQueue[int]()  # how many pieces a helper saw to, when it found none left
 
-    def take_part(self) -> None:
+    def take_part(self) -> int:
+        """Do pieces until none is left; gives how many."""
+        taken = 0
         try:
             for number in self.numbers:
-                if self.error is not None:
-                    return
+                taken += 1
                 self.work(number)
         except BaseException as error:
             self.error = error
+            taken += sum(1 for _ in self.numbers)
+        return taken
 
 
 class _Here(threading.local):
@@ -56,7 +48,7 @@ class _Here(threading.local):
 
 
 _here = _Here()
-_num_threads = _usable_cpus()
+_num_threads = usable_cpus()
 _jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
 _helpers = 0
 _starting = threading.Lock()
@@ -67,8 +59,7 @@ def _help() -> None:
     np.seterr(all="ignore")  # as in every primitive
     while True:
         job = _jobs.get()
-        job.take_part()
-        job.done.put(None)
+        job.helped.put(job.take_part())
 
 
 def _start_helpers(wanted: int) -> None:
@@ -115,13 +106,18 @@ def parallel_for(work: Work, count: int) -> None:
         _jobs.put(job)
     _here.inside_job = True
     try:
-        job.take_part()
+        done = job.take_part()
     finally:
         _here.inside_job = False
-    for _ in range(helpers):
-        job.done.get()
-    if job.error is not None:
-        raise job.error
+    while done < count:  # it doesn't wait for helpers that came too late to find a piece
+        done += job.helped.get()
+    error, job.error = job.error, None
+    del job.work  # and with it the arrays that it knows: a helper may hold the job until it gets another
+    if error is not None:
+        try:
+            raise error
+        finally:
+            del error  # its traceback leads back to this frame
 
 
 def parallel_with(make: Callable[[], Buffers], work: Callable[[int, Buffers], None], count: int) -> None:
