@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tinygrad_cnn.kernels import memory
+from tinygrad_cnn.kernels.memory import Arena, Arenas, Scratch
 
 LARGE = memory.SMALLEST  # bytes
 
 
-@pytest.fixture(autouse=True)
-def _no_free_blocks() -> Iterator[None]:
-    memory.release()
-    yield
-    memory.release()
+@pytest.fixture
+def arenas() -> Arenas:
+    return Arenas()
 
 
 def address(array: np.ndarray) -> int:
@@ -38,70 +38,86 @@ def test_an_empty_array_is_like_numpys(shape: tuple[int, ...], dtype: type) -> N
 
 
 @pytest.mark.parametrize("shape", [(LARGE,), (3, LARGE), (7, 11, 1301)])
-def test_large_arrays_start_on_a_cache_line(shape: tuple[int, ...]) -> None:
-    arrays = [memory.empty(shape, np.float32) for _ in range(5)]
+def test_large_arrays_start_on_a_cache_line(arenas: Arenas, shape: tuple[int, ...]) -> None:
+    arrays = [arenas.empty(shape, np.float32) for _ in range(5)]
     assert [address(array) % 64 for array in arrays] == [0] * 5
 
 
-def test_the_next_array_of_its_size_takes_over_a_dead_ones_memory() -> None:
-    first = memory.empty((LARGE,), np.float32)
+def test_the_next_array_takes_over_a_dead_ones_memory(arenas: Arenas) -> None:
+    first = arenas.empty((LARGE,), np.float32)
     place = address(first)
     del first
-    assert address(memory.empty((2, LARGE // 2), np.float32)) == place
+    assert address(arenas.empty((2, LARGE // 2), np.float32)) == place
 
 
-def test_memory_is_not_taken_over_while_a_view_of_it_lives() -> None:
-    first = memory.empty((4, LARGE), np.float32)
+def test_memory_is_not_taken_over_while_a_view_of_it_lives(arenas: Arenas) -> None:
+    first = arenas.empty((4, LARGE), np.float32)
     first[...] = 1
     view = first[1:].reshape(-1)[::2]
     del first
-    other = memory.empty((4, LARGE), np.float32)
+    other = arenas.empty((4, LARGE), np.float32)
     other[...] = 2
     assert (view == 1).all()
     del view
-    assert address(memory.empty((4, LARGE), np.float32)) != address(other)
+    assert address(arenas.empty((4, LARGE), np.float32)) < address(other)
 
 
-def test_a_block_much_too_large_is_left_for_a_larger_array() -> None:
-    large = memory.empty((8, LARGE), np.uint8)
+def test_two_neighbours_that_die_make_room_for_a_larger_array(arenas: Arenas) -> None:
+    arrays = [arenas.empty((LARGE,), np.uint8) for _ in range(4)]
+    place = address(arrays[1])
+    del arrays[1:3]
+    assert address(arenas.empty((2 * LARGE,), np.uint8)) == place
+
+
+def test_a_large_place_is_shared_by_smaller_arrays(arenas: Arenas) -> None:
+    large, after = arenas.empty((4 * LARGE,), np.uint8), arenas.empty((LARGE,), np.uint8)
     place = address(large)
     del large
-    assert address(memory.empty((4, LARGE), np.uint8)) != place
-    assert address(memory.empty((7, LARGE), np.uint8)) == place
+    assert all(address(arenas.empty((LARGE,), np.uint8)) == place for _ in range(2))  # each dies at once
+    small = [arenas.empty((LARGE,), np.uint8) for _ in range(4)]
+    assert [address(array) - place for array in small] == [0, LARGE, 2 * LARGE, 3 * LARGE]
+    assert address(after) == place + 4 * LARGE
 
 
-def test_the_block_that_fits_best_is_taken() -> None:
-    arrays = [memory.empty((n, LARGE), np.uint8) for n in (10, 8, 9)]
-    places = [address(a) for a in arrays]
-    del arrays
-    assert address(memory.empty((8, LARGE), np.uint8)) == places[1]
+def test_small_arrays_are_left_to_numpy(arenas: Arenas) -> None:
+    assert arenas.empty((10,), np.float32).base is None
+    assert arenas.arenas == []
 
 
-def test_small_arrays_are_left_to_numpy() -> None:
-    small = memory.empty((10,), np.float32)
-    assert small.base is None
-    del small
-    assert memory.release() == 0
+def test_an_array_larger_than_an_arena_gets_one_of_its_own(arenas: Arenas, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "ARENA", 2 * LARGE)
+    arrays = [arenas.empty((size * LARGE,), np.uint8) for size in (1, 5, 1)]
+    assert [arena.size for arena in arenas.arenas] == [2 * LARGE, 5 * LARGE]
+    assert address(arrays[2]) == address(arrays[0]) + LARGE
 
 
-def test_release_gives_the_free_blocks_back() -> None:
-    lent, freed = memory.empty((LARGE,), np.uint8), memory.empty((2 * LARGE,), np.uint8)
-    del freed
-    assert memory.release() == 2 * LARGE
-    assert memory.release() == 0
-    del lent
-    assert memory.release() == LARGE
-
-
-def test_the_oldest_free_blocks_go_when_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_empty_arenas_go_back_to_the_system_when_there_are_too_many(
+    arenas: Arenas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "ARENA", LARGE)
     monkeypatch.setattr(memory, "MOST_KEPT", 3 * LARGE)
-    arrays = [memory.empty((LARGE,), np.uint8) for _ in range(5)]
-    kept = [address(a) for a in arrays[2:]]
-    while arrays:
-        del arrays[0]
-    taken = [memory.empty((LARGE,), np.uint8) for _ in range(3)]
-    assert sorted(address(a) for a in taken) == sorted(kept)
-    assert memory.release() == 0
+    arrays = [arenas.empty((LARGE,), np.uint8) for _ in range(5)]
+    assert len(arenas.arenas) == 5
+    arrays.clear()
+    array = arenas.empty((LARGE,), np.uint8)
+    assert len(arenas.arenas) == 3
+    array[...] = 1
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 9)), max_size=60))
+def test_places_never_overlap_and_free_ones_never_touch(steps: list[tuple[bool, int]]) -> None:
+    arena = Arena(30)
+    taken: list[tuple[int, int]] = []
+    for gives_back, number in steps:
+        if gives_back and taken:
+            arena.give_back(*taken.pop(number % len(taken)))
+        elif (start := arena.take(number)) is not None:
+            taken.append((start, start + number))
+        else:
+            assert all(stop - start < number for start, stop in arena.free)
+        everything = sorted(taken + arena.free)
+        assert [0, *(stop for _, stop in everything)] == [*(start for start, _ in everything), 30]
+        assert all(stop < start for (_, stop), (start, _) in zip(arena.free, arena.free[1:], strict=False))
 
 
 def test_arrays_of_several_threads_never_overlap() -> None:
@@ -120,3 +136,12 @@ def test_arrays_of_several_threads_never_overlap() -> None:
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def test_scratch_memory_of_one_name_is_taken_again_and_grows() -> None:
+    scratch = Scratch()
+    first = scratch.take("a", (3, LARGE), np.float32)
+    assert address(scratch.take("a", (2, 5), np.float32)) == address(first)
+    assert address(scratch.take("b", (3, LARGE), np.float32)) != address(first)
+    assert scratch.take("a", (4, LARGE), np.float32).shape == (4, LARGE)
+    assert scratch.take("a", (2,), np.float64).dtype == np.float64

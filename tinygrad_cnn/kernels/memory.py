@@ -1,15 +1,19 @@
 """Large arrays in recycled memory.
 
-Fresh memory costs more than arithmetic: the kernel hands it out page by page, zeroed, which takes 5 ms for a 33 MB
-result (20 without huge pages) where the ReLU that fills it takes 4. A block goes back to a free list when the last
-array that looks into it dies, and the next array of about its size takes it over while it is still mapped.
+Fresh memory costs more than arithmetic: the system hands it out page by page, zeroed, which takes 5 ms for a 33 MB
+result (20 without huge pages) where the ReLU that fills it takes 4. So large arrays lie in arenas: stretches of memory
+that stay. An array gets the lowest place that is free and long enough, and when the last array that looks into that
+place dies, the place is free again and one with its free neighbours. A training step thus walks over the same pages
+each time, and those further up, which nobody has written to, take no memory yet.
 
-Blocks start on a cache line, as the allocator's own do not: NumPy's sums and products of two arrays take twice as
-long where every vector that they store falls across two lines.
+Arrays start on a page, as the allocator's own do not: NumPy's sums and products of two arrays take twice as long
+where each vector that they store falls across two cache lines.
 """
 
 from __future__ import annotations
 
+import bisect
+import collections
 import ctypes
 import math
 import os
@@ -20,31 +24,90 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-CACHE_LINE = 64  # bytes
+PAGE = 1 << 12  # bytes
 SMALLEST = 1 << 16  # bytes; below, the allocator's own free lists do the same
-MOST_KEPT = 1 << 30  # bytes in the free list; beyond, the block that has lain there longest is given back
+ARENA = 1 << 28  # bytes
+MOST_KEPT = 1 << 30  # bytes of arenas with nothing in them; beyond, one that becomes empty goes back to the system
 
-_lock = threading.RLock()  # a block may come back in the middle of anything, when an array dies
-_free: list[np.ndarray] = []  # in the order in which they came back
-_lent: dict[int, tuple[weakref.ref[Any], np.ndarray]] = {}
+
+class Arena:
+    """A stretch of memory, and which places in it are free."""
+
+    def __init__(self, size: int) -> None:
+        memory = np.empty(size + PAGE, np.uint8)
+        start = -memory.ctypes.data % PAGE
+        self.size, self.memory = size, memory[start : start + size]
+        self.free = [(0, size)]  # (start, stop), in order, and never two that touch
+
+    def take(self, size: int) -> int | None:
+        """Where the lowest free place of this size starts, now taken; None if there is none."""
+        for i, (start, stop) in enumerate(self.free):
+            if stop - start >= size:
+                self.free[i : i + 1] = [(start + size, stop)] if stop - start > size else []
+                return start
+        return None
+
+    def give_back(self, start: int, stop: int) -> None:
+        """Make a place free, in one with the free places around it."""
+        i = bisect.bisect(self.free, (start, stop))
+        if i < len(self.free) and self.free[i][0] == stop:
+            stop = self.free.pop(i)[1]
+        if i > 0 and self.free[i - 1][1] == start:
+            i -= 1
+            start = self.free.pop(i)[0]
+        self.free.insert(i, (start, stop))
+
+    @property
+    def is_empty(self) -> bool:
+        return self.free == [(0, self.size)]
+
+
+class Arenas:
+    """As many arenas as the living arrays need; older ones are filled first."""
+
+    def __init__(self) -> None:
+        self.arenas: list[Arena] = []
+        self.lock = threading.Lock()
+        # Arrays may die in the middle of anything, even of `_take`: their places wait here until the next one.
+        self.returned: collections.deque[tuple[Arena, int, int]] = collections.deque()
+
+    def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
+        """An uninitialised C-ordered array, like np.empty."""
+        dtype = np.dtype(dtype)
+        size = dtype.itemsize * math.prod(shape)
+        if size < SMALLEST:
+            return np.empty(shape, dtype)
+        size = -(-size // PAGE) * PAGE
+        with self.lock:
+            while self.returned:
+                arena, start, stop = self.returned.popleft()
+                arena.give_back(start, stop)
+                self._limit(arena)
+            arena, start = self._take(size)
+        # The base of all arrays that look into the place; NumPy would look through a memoryview.
+        lease: Any = (ctypes.c_byte * size).from_buffer(arena.memory, start)  # type: ignore[arg-type]
+        weakref.finalize(lease, self.returned.append, (arena, start, start + size)).atexit = False
+        return np.ndarray(shape, dtype, buffer=lease)
+
+    def _take(self, size: int) -> tuple[Arena, int]:
+        for arena in self.arenas:
+            start = arena.take(size)
+            if start is not None:
+                return arena, start
+        self.arenas.append(Arena(max(size, ARENA)))
+        return self._take(size)
+
+    def _limit(self, arena: Arena) -> None:
+        if arena.is_empty and sum(other.size for other in self.arenas if other.is_empty) > MOST_KEPT:
+            self.arenas.remove(arena)
+
+
+_arenas = Arenas()
 
 
 def empty(shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
-    """An uninitialised C-ordered array, like np.empty."""
-    dtype = np.dtype(dtype)
-    size = dtype.itemsize
-    for n in shape:
-        size *= n
-    if size < SMALLEST:
-        return np.empty(shape, dtype)
-    size = -(-size // SMALLEST) * SMALLEST
-    with _lock:
-        block = _take(size)
-        size = block.size
-        # The base of all arrays that look into the block; NumPy would look through a memoryview.
-        lease: Any = (ctypes.c_byte * size).from_buffer(block)  # type: ignore[arg-type]
-        _lent[id(lease)] = weakref.ref(lease, _returning(id(lease))), block
-    return np.ndarray(shape, dtype, buffer=lease)
+    """An uninitialised C-ordered array, like np.empty, in recycled memory if it is large."""
+    return _arenas.empty(shape, dtype)
 
 
 def empty_like(x: np.ndarray) -> np.ndarray:
@@ -67,44 +130,11 @@ class Scratch:
         return block[:count].reshape(shape)
 
 
-def _take(size: int) -> np.ndarray:
-    """The free block that fits best among those up to a quarter larger, last come first; else a new one."""
-    best = None
-    for i in range(len(_free) - 1, -1, -1):
-        if size <= _free[i].size <= size + size // 4 and (best is None or _free[i].size < _free[best].size):
-            best = i
-    return _fresh(size) if best is None else _free.pop(best)
-
-
-def _fresh(size: int) -> np.ndarray:
-    block = np.empty(size + CACHE_LINE, np.uint8)
-    start = -block.ctypes.data % CACHE_LINE
-    return block[start : start + size]
-
-
-def _returning(key: int) -> Any:
-    def give_back(_: object) -> None:
-        with _lock:
-            _free.append(_lent.pop(key)[1])
-            while sum(block.size for block in _free) > MOST_KEPT:
-                del _free[0]
-
-    return give_back
-
-
-def release() -> int:
-    """Give all free blocks back to the system; returns how many bytes they were."""
-    with _lock:
-        size = sum(block.size for block in _free)
-        _free.clear()
-    return size
-
-
-def _new_lock() -> None:
-    """A forked child starts with a lock that no thread of its parent's holds."""
-    global _lock
-    _lock = threading.RLock()
+def _start_anew() -> None:
+    """A forked child has arenas of its own: a thread of its parent's may have been about to change these."""
+    global _arenas
+    _arenas = Arenas()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_new_lock)
+    os.register_at_fork(after_in_child=_start_anew)
