@@ -61,7 +61,10 @@ def train(options: argparse.Namespace) -> None:
     network = make_model(options, head)
     model = AgeModel(network, options.image_size, head, median, faces.kind, options.flip_average)
     count = sum(parameter.numel() for parameter in network.parameters())
-    run.say(f"{options.model}: {count:,} parameters, {options.threads} threads; writing to {run.path}")
+    run.say(
+        f"{options.model}: {count:,} parameters, {options.threads} threads",
+        f"writing to {run.path}; its report.html shows how it goes",
+    )
     draw_graph(run, model, faces)
     if options.live and (why := open_window(run.path)):
         run.say(f"no window: {why}; {run.path / 'report.html'} shows the same, and more")

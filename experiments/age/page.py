@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime
 from types import TracebackType
 from typing import Literal
@@ -13,7 +14,6 @@ from experiments.age.faces import Faces
 from experiments.age.report import PART_NAMES, figures, first_filters
 from tinygrad_cnn.train import AgeModel, Pass, RunFolder
 from tinygrad_cnn.viz.report import Outcome, Report, render
-from tinygrad_cnn.viz.report.sections import EXTREMES
 
 FILE = "report.html"
 LARGEST = 160  # pixels: larger faces are shown smaller
@@ -83,15 +83,10 @@ class Page:
 def outcome(model: AgeModel, faces: Faces, part: str, result: Pass) -> Outcome:
     """What the page shows of the faces of `part`; only the best and the worst are looked up."""
     about = Outcome(PART_NAMES[part], figures(result, model.median), result.true, result.predicted)
-    places = np.unique(np.concatenate(about.extremes(EXTREMES)))
-    images = [smaller(image) for image in faces.images(part, places)]
-    return Outcome(
-        about.faces_are,
-        about.metrics,
-        about.true,
-        about.predicted,
-        dict(zip(places.tolist(), images, strict=True)),
-    )
+    best, worst = about.extremes()
+    places = [*best, *worst]
+    images = [smaller(image) for image in faces.images(part, np.array(places, int))]
+    return replace(about, images=dict(zip(places, images, strict=True)))
 
 
 def smaller(image: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from tinygrad_cnn import viz
 
@@ -108,10 +109,85 @@ def test_error_by_age_does_without_a_median():
     assert len(figure.axes[0].patches) == 2
 
 
+def test_filters_share_one_scale_on_which_zero_is_mid_grey():
+    weight = np.zeros((3, 3, 2, 2))
+    weight[0, 0], weight[1, 1] = 2.0, -1.0  # red excites the first, green inhibits the second
+    figure = viz.plot_filters(weight, title="three filters")
+    first, second, third = (axes.images[0].get_array() for axes in figure.axes if axes.images)
+    assert first[0, 0].tolist() == [255, 128, 128]
+    assert second[0, 0].tolist() == [128, 64, 128]
+    assert third.min() == third.max() == 128
+    assert figure.get_suptitle() == "three filters"
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 3, 3), (5, 1, 7, 7), (64, 3, 7, 7), (9, 3, 1, 5)])
+def test_filters_are_shown_each_once(shape):
+    figure = viz.plot_filters(np.random.default_rng(0).normal(size=shape))
+    shown = [axes.images[0].get_array().shape for axes in figure.axes if axes.images]
+    assert shown == [(*shape[2:], 3)] * shape[0]
+    assert png(figure)
+
+
+def test_filters_of_nothing_but_zeros_are_grey():
+    figure = viz.plot_filters(np.zeros((2, 3, 3, 3)))
+    assert {int(v) for axes in figure.axes for v in np.ravel(axes.images[0].get_array())} == {128}
+
+
+@pytest.mark.parametrize("shape", [(16, 8, 3, 3), (16, 27), (0, 3, 3, 3), (3, 3, 3)])
+def test_what_is_no_filter_of_a_picture_is_an_error(shape):
+    with pytest.raises(ValueError, match="1 or 3 input channels"):
+        viz.plot_filters(np.zeros(shape))
+
+
+def test_filters_that_are_no_numbers_are_an_error():
+    with pytest.raises(ValueError, match="finite"):
+        viz.plot_filters(np.full((1, 3, 3, 3), np.nan))
+
+
+@pytest.mark.parametrize("plot", [viz.plot_scatter, viz.plot_error_by_age])
+@pytest.mark.parametrize(
+    ("true", "predicted", "message"),
+    [([20, 30], [20], "not 2 and 1"), ([], [], "not 0 and 0"), ([20], [np.nan], "NaN"), ([np.inf], [20], "infinity")],
+)
+def test_ages_that_do_not_go_together_are_an_error(plot, true, predicted, message):
+    with pytest.raises(ValueError, match=message):
+        plot(true, predicted)
+
+
+def test_each_image_needs_its_ages():
+    with pytest.raises(ValueError, match="3 images for 2 ages"):
+        viz.plot_predictions(np.zeros((3, 8, 8, 3), np.uint8), [20, 30], [20, 30])
+
+
+def test_a_history_with_a_column_missing_short_or_empty_is_an_error():
+    for wrong in ({"val_loss": [1.0]}, {name: [] for name in HISTORY}):
+        with pytest.raises(ValueError, match="columns of one length"):
+            viz.plot_history({**HISTORY, **wrong})
+    with pytest.raises(ValueError, match="val_mae_years"):
+        viz.plot_history({name: column for name, column in HISTORY.items() if name != "val_mae_years"})
+
+
+@pytest.mark.parametrize(
+    "figure",
+    [
+        lambda: viz.plot_history(HISTORY, 15.0, "a < b"),
+        lambda: viz.plot_predictions(np.zeros((2, 8, 8, 3), np.uint8), [20, 30], [-0.4, 30]),
+        lambda: viz.plot_scatter([20, 30], [25, 28]),
+        lambda: viz.plot_error_by_age([20, 30], [25, 28], 25),
+        lambda: viz.plot_filters(np.ones((4, 3, 3, 3))),
+    ],
+    ids=["history", "predictions", "scatter", "error by age", "filters"],
+)
+def test_every_plot_is_a_plain_figure(figure):
+    assert type(figure()) is Figure
+    assert png(figure())
+
+
 def test_plots_need_neither_pyplot_nor_a_display():
     program = (
         "import sys, io; from tinygrad_cnn import viz;"
         "viz.plot_scatter([20, 30], [25, 28]).savefig(io.BytesIO());"
+        "viz.plot_filters([[[[1.0]]]]).savefig(io.BytesIO());"
         "print('matplotlib.pyplot' in sys.modules)"
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

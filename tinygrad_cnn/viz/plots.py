@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MODEL, TRAINING, BASELINE, INK = "#1f5fa8", "#8fb4dc", "#c8553d", "#2b2f36"
 GOOD, FAIR, POOR = "#2e8b57", "#b7791f", "#c0392b"  # the error of one prediction: to 5, to 10, above
+HISTORY = ("epoch", "train_loss", "val_loss", "train_mae_years", "val_mae_years")
 LEGEND_BELOW: dict[str, Any] = {"loc": "outside lower center", "ncols": 4, "frameon": False, "fontsize": 9}
 
 
@@ -26,6 +27,7 @@ def plot_history(history: Mapping[str, Sequence[float]], baseline: float | None 
 
     `history` holds columns of one length: `epoch, train_loss, val_loss, train_mae_years, val_mae_years`.
     `baseline` is the error of predicting the median, drawn as a dashed line. The best epoch is marked.
+    Raises ValueError where a column lacks, or is shorter than the others.
 
     >>> columns = {"epoch": [1, 2], "train_loss": [0.9, 0.6], "val_loss": [0.8, 0.7],
     ...            "train_mae_years": [14.0, 11.0], "val_mae_years": [13.0, 11.5]}
@@ -34,6 +36,9 @@ def plot_history(history: Mapping[str, Sequence[float]], baseline: float | None 
     """
     figure = _figure(10, 4.2, title)
     loss_axes, error_axes = figure.subplots(1, 2)
+    lengths = {name: len(history[name]) for name in HISTORY if name in history}
+    if set(lengths) != set(HISTORY) or len(set(lengths.values())) != 1 or not lengths["epoch"]:
+        raise ValueError(f"plot_history needs columns of one length, {', '.join(HISTORY)}; it was given {lengths}")
     epochs = np.asarray(history["epoch"])
     marker = "o" if len(epochs) <= 30 else ""
     for axes, quantity in ((loss_axes, "loss"), (error_axes, "mae_years")):
@@ -65,20 +70,22 @@ def plot_history(history: Mapping[str, Sequence[float]], baseline: float | None 
 def plot_predictions(images: ArrayLike, true: ArrayLike, predicted: ArrayLike, title: str = "") -> Figure:
     """A grid of faces, each with its true and predicted age; the colour tells how close the prediction is.
 
-    `images` are uint8 RGB `(N, H, W, 3)`, the ages `(N,)`.
+    `images` are uint8 RGB `(N, H, W, 3)`, the ages `(N,)`. Raises ValueError where there are not as many of each.
     """
-    images, true, predicted = np.asarray(images), np.ravel(true), np.ravel(predicted)
-    columns = min(6, max(len(images), 1))
+    images, (true, predicted) = np.asarray(images), _ages(true, predicted)
+    if len(images) != len(true):
+        raise ValueError(f"there are {len(images)} images for {len(true)} ages")
+    columns = min(6, len(images))
     rows = -(-len(images) // columns)
     figure = _figure(1.65 * max(columns, 4), 1.95 * rows + 0.9, title)
-    grid = figure.subplots(max(rows, 1), columns, squeeze=False)
+    grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
     for axes, image, age, guess in zip(grid.flat, images, true, predicted, strict=False):
         error = abs(guess - age)
         colour = GOOD if error <= 5 else FAIR if error <= 10 else POOR
         axes.imshow(image, interpolation="bilinear")
-        axes.set_title(f"age {age:.0f}\npredicted {guess:.0f}", fontsize=9, color=colour, pad=4)
+        axes.set_title(f"age {age:.0f}\npredicted {round(guess)}", fontsize=9, color=colour, pad=4)
     figure.supxlabel(
         "ages in years; predictions are green up to 5 years off, ochre up to 10, red beyond", fontsize=9, color=INK
     )
@@ -86,14 +93,17 @@ def plot_predictions(images: ArrayLike, true: ArrayLike, predicted: ArrayLike, t
 
 
 def plot_scatter(true: ArrayLike, predicted: ArrayLike, title: str = "") -> Figure:
-    """Predicted against true age, one hexagon per few years, its colour the number of faces in it."""
+    """Predicted against true age, one hexagon per few years, its colour the number of faces in it.
+
+    Raises ValueError where there are not as many true as predicted ages, or none.
+    """
     from matplotlib.colors import LogNorm
 
-    true, predicted = np.ravel(np.asarray(true, np.float64)), np.ravel(np.asarray(predicted, np.float64))
+    true, predicted = _ages(true, predicted)
     figure = _figure(7.2, 6.2, title)
     axes = figure.subplots()
-    top = 10 * (1 + max(true.max(initial=0), predicted.max(initial=0)) // 10)
-    bottom = min(0.0, 10 * (predicted.min(initial=0) // 10))
+    top = 10 * (1 + max(true.max(), predicted.max()) // 10)
+    bottom = min(0.0, 10 * (predicted.min() // 10))
     axes.fill_between([bottom, top], [bottom - 5, top - 5], [bottom + 5, top + 5], color=GOOD, alpha=0.12,
                       linewidth=0, label="within 5 years")  # fmt: skip
     axes.plot([bottom, top], [bottom, top], color=INK, linewidth=1, linestyle="--", label="predicted = true")
@@ -112,8 +122,11 @@ def plot_scatter(true: ArrayLike, predicted: ArrayLike, title: str = "") -> Figu
 
 
 def plot_error_by_age(true: ArrayLike, predicted: ArrayLike, median: float | None = None, title: str = "") -> Figure:
-    """Mean absolute error for each decade of true age, beside that of always predicting `median` (years)."""
-    true, predicted = np.ravel(np.asarray(true, np.float64)), np.ravel(np.asarray(predicted, np.float64))
+    """Mean absolute error for each decade of true age, beside that of always predicting `median` (years).
+
+    Raises ValueError where there are not as many true as predicted ages, or none.
+    """
+    true, predicted = _ages(true, predicted)
     figure = _figure(9, 4.6, title)
     axes = figure.subplots()
     decades = np.unique(true // 10)
@@ -180,6 +193,16 @@ def filter_images(weight: ArrayLike) -> np.ndarray:
     largest = np.abs(weight).max() or 1.0
     pictures = np.round(127.5 + 127.5 * weight / largest).astype(np.uint8).transpose(0, 2, 3, 1)  # (O, H, W, I)
     return np.repeat(pictures, 3, axis=3) if weight.shape[1] == 1 else pictures
+
+
+def _ages(true: ArrayLike, predicted: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Both as float64 `(N,)`, checked."""
+    true, predicted = np.ravel(np.asarray(true, np.float64)), np.ravel(np.asarray(predicted, np.float64))
+    if len(true) != len(predicted) or not len(true):
+        raise ValueError(f"each face needs its true and its predicted age, not {len(true)} and {len(predicted)} ages")
+    if not (np.isfinite(true).all() and np.isfinite(predicted).all()):
+        raise ValueError("ages must be finite numbers; these hold NaN or infinity")
+    return true, predicted
 
 
 def _figure(width: float, height: float, title: str) -> Figure:

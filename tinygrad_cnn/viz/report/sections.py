@@ -13,7 +13,6 @@ from .charts import bar, density
 from .markup import Html, picture, tag
 from .state import Outcome, Report
 
-EXTREMES = 8  # faces shown as the best, and as the worst
 SHOWN_ELSEWHERE = {"data", "settings", "faces", "versions", "command_line", "started"}
 
 
@@ -101,7 +100,7 @@ def faces(report: Report) -> Html | None:
     outcome = report.outcome
     if outcome is None or not outcome.images:
         return None
-    best, worst = ([int(place) for place in places] for places in outcome.extremes(EXTREMES))
+    best, worst = outcome.extremes()
     return tag(
         "div",
         tag("p", f"Of the {len(outcome.true):,} {outcome.faces_are}, in years.", class_="lead"),

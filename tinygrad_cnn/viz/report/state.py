@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+EXTREMES = 8  # faces shown as the best, and as the worst
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -24,13 +26,10 @@ class Outcome:
     predicted: np.ndarray  # (N,) years
     images: Mapping[int, np.ndarray] = field(default_factory=dict)  # place among the N -> uint8 RGB (H, W, 3)
 
-    def extremes(self, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """The places of the `count` faces with the smallest error, and of the `count` with the largest.
-
-        No face is in both, so that with few faces there are fewer of each.
-        """
-        order = np.argsort(np.abs(self.predicted - self.true), kind="stable")
-        count = min(count, len(order) // 2)
+    def extremes(self) -> tuple[list[int], list[int]]:
+        """The places of the faces with the smallest errors, and of those with the largest; none is in both."""
+        order = np.argsort(np.abs(self.predicted - self.true), kind="stable").tolist()
+        count = min(EXTREMES, len(order) // 2)
         return order[:count], order[::-1][:count]
 
 
