@@ -73,6 +73,7 @@ def plots(record: Record) -> dict[str, Figure]:
     name, data = record.settings["model"], record.metrics["data"]
     subject = f"{name} on {tested_on(record)}"
     columns = {column: record.column(column) for column in record.history[0] if column != "data"}
+    columns["epoch"] = [int(epoch) for epoch in columns["epoch"]]
     to_beat = median["mae_years"] if record.metrics["part"] == "val" else None
     figures = {"history.png": viz.plot_history(columns, to_beat, f"{name} trained on {data}")}
     if record.predictions:

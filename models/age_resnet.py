@@ -1,21 +1,19 @@
-"""AgeResNet: a residual network that sees age in a face picture of any size."""
+"""AgeResNet: a residual network that tells age from a picture of a face, of any size."""
 
 from __future__ import annotations
-
-from itertools import pairwise
 
 import tinygrad_cnn.functional as F
 from tinygrad_cnn import Tensor, nn
 
-LEAST_SIZE = 32  # pixels: the last stage sees 2x2
+LEAST_SIZE = 32  # pixels, of which the last stage sees 2x2
 
 
 class AgeResNet(nn.Module):
-    """A strided convolution, then stages that halve the picture, widen it and refine it by what they add to it.
+    """A strided convolution, then three stages that widen the picture and refine it, each at half the size.
 
     `forward` takes pictures `(N, 3, H, W)` of at least 32x32 pixels and gives `(N, outputs)`; the mean over all
-    places makes the size free. After He et al., "Deep residual learning for image recognition" (CVPR 2016). Each stage
-    pools before it widens, which takes a quarter of the arithmetic of the other order.
+    places makes the size free. After He et al., "Deep residual learning for image recognition" (CVPR 2016), with two
+    savings: pooling comes before a norm and before a stage's first convolution, where it quarters their cost.
 
     >>> import numpy as np
     >>> from models.age_resnet import AgeResNet
@@ -23,25 +21,29 @@ class AgeResNet(nn.Module):
     (2, 117)
     """
 
-    def __init__(self, outputs: int = 1, widths: tuple[int, ...] = (32, 64, 128, 192)) -> None:
-        self.stem = convolution(3, widths[0], kernel_size=5, stride=2)
-        self.stages = [Stage(*channels) for channels in pairwise(widths)]
-        self.fc = nn.Linear(widths[-1], outputs)
+    def __init__(self, outputs: int = 1, widths: tuple[int, int, int, int] = (32, 64, 128, 192)) -> None:
+        self.stem = nn.Conv2d(3, widths[0], kernel_size=5, stride=2, padding=2, bias=False)
+        self.norm = nn.BatchNorm2d(widths[0])
+        self.stage1 = Stage(widths[0], widths[1])
+        self.stage2 = Stage(widths[1], widths[2])
+        self.stage3 = Stage(widths[2], widths[3])
+        self.fc = nn.Linear(widths[3], outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         if x.ndim != 4 or x.shape[1] != 3 or min(x.shape[2:]) < LEAST_SIZE:
             raise ValueError(
                 f"AgeResNet expects pictures of shape (N, 3, H, W), {LEAST_SIZE}x{LEAST_SIZE} or more, got {x.shape}"
             )
-        #                                                           at 96x96 pixels:  (N, 3, 96, 96)
-        x = F.relu(self.stem(x))  #                                                -> (N, 32, 48, 48)
-        for stage in self.stages:  #                         -> (N, 64, 24, 24), (N, 128, 12, 12), (N, 192, 6, 6)
-            x = stage(x)
-        return self.fc(x.mean((2, 3)))  #                                          -> (N, 192) -> (N, outputs)
+        #                                                        at 96x96 pixels:  (N, 3, 96, 96)
+        x = F.relu(self.norm(F.max_pool2d(self.stem(x), 2)))  #                 -> (N, 32, 24, 24)
+        x = self.stage1(x)  #                                                   -> (N, 64, 24, 24)
+        x = self.stage2(F.max_pool2d(x, 2))  #                                  -> (N, 128, 12, 12)
+        x = self.stage3(F.max_pool2d(x, 2))  #                                  -> (N, 192, 6, 6)
+        return self.fc(x.mean((2, 3)))  #                                       -> (N, outputs)
 
 
 class Stage(nn.Module):
-    """Halve, widen, and add what two convolutions see: `(N, inputs, H, W) -> (N, outputs, H // 2, W // 2)`."""
+    """Widen, then add what two more convolutions see in it: `(N, inputs, H, W) -> (N, outputs, H, W)`."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         self.widen = convolution(inputs, outputs)
@@ -49,12 +51,10 @@ class Stage(nn.Module):
         self.refine2 = convolution(outputs, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.relu(self.widen(F.max_pool2d(x, 2)))
+        x = F.relu(self.widen(x))
         return F.relu(x + self.refine2(F.relu(self.refine1(x))))
 
 
-def convolution(inputs: int, outputs: int, kernel_size: int = 3, stride: int = 1) -> nn.Sequential:
-    """A convolution that keeps the size, but for its stride, and batch norm, which stands in for its bias."""
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel_size, stride, padding=kernel_size // 2, bias=False), nn.BatchNorm2d(outputs)
-    )
+def convolution(inputs: int, outputs: int) -> nn.Sequential:
+    """A 3x3 convolution that keeps the size, and batch norm, which stands in for its bias."""
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs))

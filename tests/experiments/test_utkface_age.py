@@ -206,7 +206,7 @@ def test_training_stops_when_patience_is_at_an_end(command):
 def test_drawing_the_graph_leaves_the_networks_first_statistics_alone(command):
     few = ["--data", "synthetic", "--limit", 20, "--model", "AgeResNet", "--image-size", 32, "--epochs", 1]
     assert command(*few, "--out", "run").status == 0
-    assert tg.load("run/last.safetensors")["stem.1.num_batches_tracked"] == 1
+    assert tg.load("run/last.safetensors")["norm.num_batches_tracked"] == 1
 
 
 def test_a_run_without_a_name_is_named_after_the_time(command):

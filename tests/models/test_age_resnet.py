@@ -14,14 +14,12 @@ from models.age_resnet import AgeResNet
 from tinygrad_cnn import optim
 
 
-def torch_twin(widths: tuple[int, ...]) -> Any:
+def torch_twin(widths: tuple[int, int, int, int]) -> Any:
     torch = pytest.importorskip("torch")
     nn = torch.nn
 
-    def convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> Any:
-        return nn.Sequential(
-            nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(outputs)
-        )
+    def convolution(inputs: int, outputs: int) -> Any:
+        return nn.Sequential(nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs))
 
     class Stage(nn.Module):
         def __init__(self, inputs: int, outputs: int) -> None:
@@ -30,21 +28,21 @@ def torch_twin(widths: tuple[int, ...]) -> Any:
             self.refine1, self.refine2 = convolution(outputs, outputs), convolution(outputs, outputs)
 
         def forward(self, x: Any) -> Any:
-            x = torch.relu(self.widen(torch.max_pool2d(x, 2)))
+            x = torch.relu(self.widen(x))
             return torch.relu(x + self.refine2(torch.relu(self.refine1(x))))
 
     class Twin(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.stem = convolution(3, widths[0], 5, 2)
-            self.stages = nn.ModuleList(Stage(*pair) for pair in pairwise(widths))
+            self.stem = nn.Conv2d(3, widths[0], 5, stride=2, padding=2, bias=False)
+            self.norm = nn.BatchNorm2d(widths[0])
+            self.stage1, self.stage2, self.stage3 = (Stage(*pair) for pair in pairwise(widths))
             self.fc = nn.Linear(widths[-1], 1)
 
         def forward(self, x: Any) -> Any:
-            x = torch.relu(self.stem(x))
-            for stage in self.stages:
-                x = stage(x)
-            return self.fc(x.mean((2, 3)))
+            x = torch.relu(self.norm(torch.max_pool2d(self.stem(x), 2)))
+            x = self.stage2(torch.max_pool2d(self.stage1(x), 2))
+            return self.fc(self.stage3(torch.max_pool2d(x, 2)).mean((2, 3)))
 
     torch.manual_seed(0)
     return Twin()
@@ -64,12 +62,12 @@ def test_any_size_from_32_pixels_on_gives_its_outputs_for_each_picture(size: tup
 @pytest.mark.parametrize("shape", [(2, 3, 31, 64), (2, 1, 64, 64), (3, 64, 64), (2, 64, 64, 3)])
 def test_pictures_that_do_not_fit_are_an_error(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"expects pictures of shape \(N, 3, H, W\), 32x32 or more, got"):
-        AgeResNet(widths=(4, 8))(tg.randn(*shape))
+        AgeResNet(widths=(4, 4, 4, 4))(tg.randn(*shape))
 
 
 def test_in_evaluation_a_picture_is_seen_alone() -> None:
     tg.manual_seed(0)
-    model, pictures = AgeResNet(widths=(4, 8, 8)).eval(), tg.randn(3, 3, 32, 32)
+    model, pictures = AgeResNet(widths=(4, 8, 8, 8)).eval(), tg.randn(3, 3, 32, 32)
     np.testing.assert_allclose(model(pictures).data[:1], model(pictures[:1]).data, rtol=1e-5)
 
 
