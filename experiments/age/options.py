@@ -51,7 +51,7 @@ class Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFo
     """Keeps the description's lines and adds the defaults of the options that have one."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        return action.help if action.default is None else super()._get_help_string(action)
+        return action.help if action.default in (None, False) else super()._get_help_string(action)
 
 
 def _train(parser: argparse.ArgumentParser) -> None:
@@ -75,7 +75,7 @@ def _train(parser: argparse.ArgumentParser) -> None:
                        help="for --head expected: weight of the mean's error in years beside the cross-entropy"
                        " (default: 1)")  # fmt: skip
     group.add_argument("--image-size", type=_image_size, metavar="PIXELS", help="side of a face (default: 128)")
-    group.add_argument("--progressive", type=_sizes, default=(), metavar="PIXELS,...",
+    group.add_argument("--progressive", type=_sizes, metavar="PIXELS,...",
                        help="train at growing sizes, each for as many epochs; the last is the image size"
                        " (not for AgeCNN)")  # fmt: skip
     group = parser.add_argument_group("training")

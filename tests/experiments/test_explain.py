@@ -80,7 +80,7 @@ def test_an_age_that_is_the_mean_of_two_looks_is_explained_as_that(face):
     x = tg.Tensor(to_float(face[None]), requires_grad=True)
     (gradient,) = tg.grad(model.years(x).sum(), x)
     np.testing.assert_allclose(why.saliency, abs(gradient.data[0]).max(0), rtol=1e-4, atol=1e-7)
-    assert why.layer == "stages.2"
+    assert why.layer == "stage3"
 
 
 def test_an_age_at_the_bound_of_0_is_explained_all_the_same(face):
