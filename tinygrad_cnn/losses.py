@@ -59,9 +59,7 @@ def smooth_l1_loss(x: Tensor, target: Tensor, *, reduction: str = "mean", beta: 
     if beta < 0:
         raise ValueError(f"smooth_l1_loss: beta must not be negative, got {beta}")
     difference = _difference(x, target, "smooth_l1_loss")
-    loss = ops.abs(difference)
-    if beta:
-        loss = ops.where(loss < beta, ops.square(difference) * (0.5 / beta), loss - 0.5 * beta)
+    loss = huber(difference, delta=beta) / beta if beta else ops.abs(difference)
     return _reduce(loss, reduction, "smooth_l1_loss")
 
 
@@ -69,10 +67,23 @@ def huber_loss(x: Tensor, target: Tensor, reduction: str = "mean", delta: float 
     """d*d / 2 where |d| < delta, else delta * (|d| - delta / 2). Huber 1964."""
     if delta <= 0:
         raise ValueError(f"huber_loss: delta must be positive, got {delta}")
-    difference = _difference(x, target, "huber_loss")
-    size = ops.abs(difference)
-    loss = ops.where(size < delta, ops.square(difference) * 0.5, (size - 0.5 * delta) * delta)
-    return _reduce(loss, reduction, "huber_loss")
+    return _reduce(huber(_difference(x, target, "huber_loss"), delta=delta), reduction, "huber_loss")
+
+
+@primitive(difference=lambda g, difference, delta: ops.where(ops.abs(difference) < delta, g, 0.0))
+def huber_slope(difference: np.ndarray, *, delta: float) -> np.ndarray:
+    """huber's derivative; its own is 1 where |d| < delta."""
+    return np.clip(difference, -delta, delta)
+
+
+@primitive(difference=lambda g, difference, delta: g * huber_slope(difference, delta=delta))
+def huber(difference: np.ndarray, *, delta: float) -> np.ndarray:
+    """d*d / 2 where |d| < delta, else delta * (|d| - delta / 2), as one product: near * (|d| - near / 2)."""
+    size = np.abs(difference)
+    near = np.minimum(size, delta)
+    size -= near * 0.5
+    size *= near
+    return size
 
 
 def _classes(x: Tensor, target: Tensor, name: str) -> tuple[Tensor, Tensor]:
@@ -84,7 +95,7 @@ def _classes(x: Tensor, target: Tensor, name: str) -> tuple[Tensor, Tensor]:
     fitting = x.shape[:1] * (x.ndim > 1) + x.shape[2:]
     if target.shape != fitting:
         raise ValueError(f"{name}: x of shape {x.shape} needs a target of shape {fitting}, got {target.shape}")
-    return (x if x.ndim == 1 else ops.permute(x, 0, *range(2, x.ndim), 1)), target
+    return (x if x.ndim <= 2 else ops.permute(x, 0, *range(2, x.ndim), 1)), target
 
 
 def nll_loss(
@@ -103,6 +114,7 @@ def nll_loss(
         reduction,
         0.0,
         "nll_loss",
+        logits=False,
     )
 
 
@@ -114,8 +126,9 @@ def _nll(
     reduction: str,
     smoothing: float,
     name: str,
+    logits: bool,
 ) -> Tensor:
-    """Cross entropy of log-probabilities x and class indices, with the target's weight spread by `smoothing`."""
+    """Cross entropy of x, log-probabilities or logits, and class indices; `smoothing` spreads the target's weight."""
     x, target = _classes(x, target, name)
     classes = x.shape[-1]
     if weight is not None and weight.shape != (classes,):
@@ -126,8 +139,14 @@ def _nll(
         wrong = index[(index < 0) | (index >= classes)].flat[0]
         raise IndexError(f"{name}: target {wrong} is out of range for {classes} classes")
     per_item = as_tensor(counts.astype(x.dtype)) if weight is None else ops.where(counts, weight[index], 0.0)
-    picked = ops.gather(x, -1, index[..., None]).squeeze(-1) if index.size else ops.sum(x, -1)
-    loss = -picked * per_item
+    if logits and not smoothing and index.size:
+        rows = x if x.ndim == 2 else ops.reshape(x, (index.size, classes))
+        loss = ops.softmax_cross_entropy(rows, index=index.reshape(-1))
+        loss = (loss if x.ndim == 2 else ops.reshape(loss, index.shape)) * per_item
+    else:
+        x = ops.log_softmax(x, -1) if logits else x
+        picked = ops.gather(x, -1, index[..., None]).squeeze(-1) if index.size else ops.sum(x, -1)
+        loss = -picked * per_item
     if smoothing:
         everywhere = x if weight is None else x * weight
         loss = loss * (1 - smoothing) - ops.sum(everywhere, -1) * (smoothing / classes)
@@ -161,9 +180,8 @@ def cross_entropy(
         raise ValueError(f"{name}: label_smoothing must lie in [0, 1], got {label_smoothing}")
     x, target = as_tensor(x, name), as_tensor(target, name)
     dim = 0 if x.ndim == 1 else 1
-    logs = ops.log_softmax(x, dim)
     if target.dtype.kind != "f":
-        return _nll(logs, target, weight, ignore_index, reduction, label_smoothing, name)
+        return _nll(x, target, weight, ignore_index, reduction, label_smoothing, name, logits=True)
     if target.shape != x.shape:
         raise ValueError(f"{name}: probabilities should have x's shape {x.shape}, got {target.shape}")
     classes = x.shape[dim]
@@ -171,7 +189,7 @@ def cross_entropy(
         target = target * (1 - label_smoothing) + label_smoothing / classes
     if weight is not None:
         target = target * ops.reshape(weight, (classes, *(1,) * (x.ndim - dim - 1)))
-    loss = -ops.sum(logs * target, dim)
+    loss = -ops.sum(ops.log_softmax(x, dim) * target, dim)
     if reduction == "mean":
         return ops.sum(loss) / max(loss.numel(), 1)
     return _reduce(loss, reduction, name)

@@ -9,6 +9,7 @@ from .im2col import Geometry
 from .matmul import einsum, matmul
 from .norm import channel_statistics, channel_sums, normalize_channels, normalize_input, scale_and_shift
 from .pool import Windows, average_windows, max_windows, spread_average, spread_windows, take_windows
+from .softmax import cross_entropy, cross_entropy_input, log_softmax, log_softmax_input, softmax, softmax_input
 from .threads import get_num_threads, parallel_for, set_num_threads
 
 __all__ = [
@@ -20,9 +21,13 @@ __all__ = [
     "conv2d",
     "conv2d_input",
     "conv2d_weight",
+    "cross_entropy",
+    "cross_entropy_input",
     "einsum",
     "erf",
     "get_num_threads",
+    "log_softmax",
+    "log_softmax_input",
     "matmul",
     "max_windows",
     "normalize_channels",
@@ -31,6 +36,8 @@ __all__ = [
     "relu",
     "scale_and_shift",
     "set_num_threads",
+    "softmax",
+    "softmax_input",
     "spread_average",
     "spread_windows",
     "sum_channels",

@@ -102,7 +102,7 @@ from .shape import (
     transpose,
     unsqueeze,
 )
-from .softmax import log_softmax, softmax
+from .softmax import log_softmax, softmax, softmax_cross_entropy
 from .support import as_tensor, reflected
 
 # What `import tinygrad_cnn as tg` offers as tg.<name>; the rest serve Tensor's methods and F.
