@@ -83,11 +83,13 @@ def grad_cam(model: Module, x: Tensor | np.ndarray, layer: str | None = None, sc
     """Which places of a layer speak for a higher score, and which for a lower one, `(N, h, w)` on the layer's grid.
 
     L = sum over k of alpha_k A_k, with alpha_k = mean over places of dS / dA_k, where A_k is the layer's k-th feature
-    map: to first order, what each place adds to the score if a feature counts everywhere for its mean effect. So it is
-    after global average pooling; dense layers on top, as AgeCNN's, tell places apart, and L says more about the kind
-    of feature than about the place. Selvaraju et al., "Grad-CAM" (2017), equations 1 and 2. They keep the positive
-    part, for what speaks against one class speaks for another. A number such as an age has evidence both ways, so
-    here the sign stays: what is positive raises the score.
+    map: Selvaraju et al., "Grad-CAM" (2017), equations 1 and 2. They keep L's positive part, for what speaks against
+    one class speaks for another. A number such as an age has evidence both ways, so here the sign stays: what is
+    positive raises the score.
+
+    In the score's units, L is what each place adds to it, to first order, with a feature's mean effect for its effect
+    there. Behind global average pooling the two are the same. Dense layers, as in AgeCNN, tell places apart, and then
+    L says more about the kind of feature than about the place.
 
     `layer` names a module, as `feature_maps` does (default: the last one there). Raises UnknownLayer.
     """

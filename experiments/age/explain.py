@@ -101,12 +101,8 @@ def plot_explanation(why: Explanation, name: str) -> Figure:
     page.write(MARGIN, 0.85, about, 10.5, FAINT)
 
     page.panel(0, "The face", "What the network is given.").imshow(why.face)
-    page.heat(
-        1,
-        "Saliency",
-        "Where a small change of a pixel (black is -1, white 1) changes the age most.",
-        why.saliency,
-    )
+    reacts = "Where a small change of a pixel (black is -1, white 1) changes the age most."
+    page.heat(1, "Saliency", reacts, why.saliency)
     page.heat(2, "SmoothGrad", f"The same for {SAMPLES} noisy copies of the face together.", why.smooth_grad)
     finds = f"{EITHER_WAY}: what the layer {why.layer} finds there."
     places = f"years, by place of {_size(*why.grad_cam.shape[::-1])}"
