@@ -109,7 +109,10 @@ def test_the_diagonal_is_where_both_ages_are_equal():
     assert top < 100 - axis.place(57.5) <= top + side
 
 
-@pytest.mark.parametrize(("true", "predicted"), [([0], [0]), ([5], [-30]), ([1, 116], [300, 0]), ([40] * 9, [40] * 9)])
+@pytest.mark.parametrize(
+    ("true", "predicted"),
+    [([0], [0]), ([5], [-30]), ([1, 116], [300, 0]), ([10], [605.0]), ([1, 1], [1e5, -1e4]), ([40] * 9, [40] * 9)],
+)
 def test_predictions_however_far_off_are_drawn(true, predicted):
     chart = density(np.array(true, float), np.array(predicted, float))
     assert sum(areas(chart).values()) == len({*zip(true, predicted, strict=True)})

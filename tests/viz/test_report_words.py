@@ -48,8 +48,8 @@ def test_predictions_drawn_to_the_middle_are_noticed():
     ages = np.arange(0, 100, 0.5)
     sentence = leaning(outcome(ages, 50 + (ages - 50) * 0.7, median=50))
     assert sentence == (
-        "On average the youngest fifth of the faces is seen 12.1 years too old and "
-        "the oldest fifth of the faces is seen 11.9 years too young."
+        "On average it sees the youngest fifth of the faces 12.1 years too old and "
+        "the oldest fifth of the faces 11.9 years too young."
     )
 
 

@@ -104,51 +104,55 @@ def line_chart(
 
 def density(true: np.ndarray, predicted: np.ndarray) -> Html:
     """Predicted against true ages: how many faces fall into each square of a few years, on a logarithmic scale."""
-    high = 10.0 * (1 + max(true.max(), predicted.max()) // 10)
-    low = min(0.0, 10.0 * (min(true.min(), predicted.min()) // 10))
-    width = max(1, round(step_of(high - low, 60)))  # years; they divide high - low
+    top, bottom = max(true.max(), predicted.max()), min(0.0, true.min(), predicted.min())
+    width = max(1, round(step_of(top - bottom + 1, 60)))  # years
+    whole = max(width, 10)  # both axes begin and end at a multiple of it, and so of the width
+    low, high = whole * (bottom // whole), whole * (1 + top // whole)
     edges = np.arange(low, high + 1, width)
     counts, _, _ = np.histogram2d(true, predicted, bins=(edges, edges))
+
     step = step_of(high - low, 6)
     ticks = [n * step for n in range(math.ceil(low / step), int(high / step) + 1)]
     x, y = Axis("true age (years)", low, high, ticks), Axis("predicted age (years)", low, high, ticks)
-
-    most = counts.max()
-    shade = np.where(counts > 0, np.ceil(LEVELS * np.log(counts.clip(1) + 0.5) / np.log(most + 0.5)), 0)
-    side = 100 * width / (high - low)
     grid = "".join(f"M0 {100 - y.place(t):.2f}H100M{x.place(t):.2f} 0V100" for t in ticks)
     near = 5 * 100 / (high - low)
+    shades, scale = _shades(counts)
     drawing = [
         tag("path", class_="grid", d=grid),
         tag("path", class_="near", d=f"M0 {100 - near:.2f}L{100 - near:.2f} 0H100V{near:.2f}L{near:.2f} 100H0Z"),
+        *shades,
+        tag("path", class_="line ideal", d="M0 100L100 0"),
     ]
-    scale = []
-    for level in range(1, LEVELS + 1):
-        squares = np.argwhere(shade == level)
-        if len(squares):
-            corners = [(x.place(edges[i]), 100 - y.place(edges[j]) - side) for i, j in squares]
-            cells = "".join(f"M{h:.2f} {v:.2f}h{side:.2f}v{side:.2f}h-{side:.2f}z" for h, v in corners)
-            drawing.append(tag("path", class_=f"shade{level}", d=cells))
-            inside = counts[shade == level]
-            few, many = int(inside.min()), int(inside.max())
-            scale.append((f"shade{level}", f"{few}" if few == many else f"{few}-{many}"))
-    drawing.append(tag("path", class_="line ideal", d="M0 100L100 0"))
     error = np.abs(predicted - true)
     description = (
         f"Predicted against true age of {len(true):,} faces. {np.mean(error <= 5):.0%} lie within 5 years of the "
         f"diagonal, where both are equal; half are off by less than {np.median(error):.1f} years."
     )
+    unit = f"faces in each square of {'1 year' if width == 1 else f'{width} years'}"
+    legend = _legend([*scale, ("near", "within 5 years")])
     return tag(
         "figure",
-        tag(
-            "figcaption",
-            tag("h3", "Predicted against true age"),
-            tag("span", f"faces in each square of {_years(width)}", class_="unit"),
-            _legend([*scale, ("near", "within 5 years")]),
-        ),
+        tag("figcaption", tag("h3", "Predicted against true age"), tag("span", unit, class_="unit"), legend),
         _plot(drawing, x, y, description, square=True),
         class_="chart",
     )
+
+
+def _shades(counts: np.ndarray) -> tuple[list[Html], list[tuple[str, str]]]:
+    """The squares `(columns, rows)` that hold anything, as one path for each shade, and the legend to them."""
+    most = counts.max()
+    shade = np.where(counts > 0, np.ceil(LEVELS * np.log(counts.clip(1) + 0.5) / np.log(most + 0.5)), 0)
+    side = 100 / len(counts)
+    paths, scale = [], []
+    for level in range(1, LEVELS + 1):
+        inside = counts[shade == level]
+        if inside.size:
+            corners = [(side * i, 100 - side * (j + 1)) for i, j in np.argwhere(shade == level)]
+            squares = "".join(f"M{h:.2f} {v:.2f}h{side:.2f}v{side:.2f}h-{side:.2f}z" for h, v in corners)
+            paths.append(tag("path", class_=f"shade{level}", d=squares))
+            few, many = int(inside.min()), int(inside.max())
+            scale.append((f"shade{level}", f"{few}" if few == many else f"{few}-{many}"))
+    return paths, scale
 
 
 def bar(value: float, most: float, kind: str) -> Html:
@@ -212,7 +216,3 @@ def _path(points: Sequence[tuple[float, float]]) -> str:
             start = "L" if finite else "M"
 
     return "".join(pieces())
-
-
-def _years(count: int) -> str:
-    return "1 year" if count == 1 else f"{count} years"

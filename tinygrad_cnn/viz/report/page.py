@@ -7,7 +7,7 @@ import hashlib
 import re
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from .charts import Line, bar, line_chart
 from .markup import Html, tag, together
@@ -16,8 +16,6 @@ from .state import Outcome, Report
 from .words import duration, in_words
 
 HERE = Path(__file__).parent
-PATIENCE = 3  # epochs without news, after which a run is taken for dead
-LEAST_PATIENCE, FIRST_PATIENCE = 60, 3600  # seconds; the second before the first epoch has been timed
 
 
 def render(report: Report) -> str:
@@ -75,16 +73,26 @@ def _title(report: Report) -> str:
     return " \u00b7 ".join([*parts, report.name])
 
 
-def _interval(report: Report) -> float:
-    """Seconds between two looks for news, once the next epoch is due."""
-    return min(30.0, max(2.0, (report.seconds_per_epoch or 200) / 20))
+class _Pace(NamedTuple):
+    """When a running page looks for news, all in seconds."""
+
+    due: float  # from one epoch to the next
+    interval: float  # between two looks, once it is due
+    patience: float  # without news, after which the run is taken for dead
+
+    @classmethod
+    def of(cls, report: Report) -> _Pace:
+        due = report.seconds_per_epoch
+        if due is None:  # nobody knows yet how long an epoch takes
+            return cls(0.0, 10.0, 3600.0)
+        return cls(round(due, 3), min(30.0, max(2.0, round(due / 20, 3))), max(60.0, round(3 * due, 3)))
 
 
 def _refresh_without_scripts(report: Report) -> Html | None:
     if report.state != "running":
         return None
-    seconds = round(max(_interval(report), report.seconds_per_epoch or 0))
-    return tag("noscript", tag("meta", http_equiv="refresh", content=seconds))
+    pace = _Pace.of(report)
+    return tag("noscript", tag("meta", http_equiv="refresh", content=round(max(pace.due, pace.interval))))
 
 
 # -- the top of the page ----------------------------------------------------------------------------------
@@ -119,16 +127,11 @@ def _state(report: Report) -> Html:
     else:
         text = f"all {epochs} epochs are done; the best weights are being tested"
     progress = tag("progress", value=done, max=max(epochs, 1), aria_label="epochs done")
-    patience = FIRST_PATIENCE if per_epoch is None else max(LEAST_PATIENCE, PATIENCE * per_epoch)
     timing: dict[str, Any] = {}
     if report.state == "running":
-        timing = {
-            "data_written": round(report.written.timestamp(), 3),
-            "data_due": round(per_epoch or 0, 3),
-            "data_interval": round(_interval(report), 3),
-            "data_patience": round(patience, 3),
-            "data_clock": _clock(report.written, report.written),
-        }
+        timing = {f"data_{name}": seconds for name, seconds in _Pace.of(report)._asdict().items()}
+        timing["data_written"] = round(report.written.timestamp(), 3)
+        timing["data_clock"] = _clock(report.written, report.written)
     return tag(
         "div",
         tag("p", tag("strong", report.state.capitalize(), class_=f"pill {report.state}"), " ", tag("span", text),
@@ -219,7 +222,6 @@ def _training(report: Report) -> Html | None:
     if report.state == "running":
         shown = min(report.epochs, max(10, 2 * done))
     level = None if report.baseline is None else ("median", report.baseline)
-
     mark = None if report.best is None else (1, report.best["epoch"])
 
     def both(quantity: str) -> list[Line]:

@@ -69,8 +69,8 @@ def leaning(outcome: Outcome) -> str:
     for who, places in (("youngest", order[:fifth]), ("oldest", order[-fifth:])):
         by = float(error[places].mean())
         if abs(by) >= 1 and abs(by) >= np.abs(error[places]).mean() / 3:
-            texts.append(f"the {who} fifth of the faces is seen {abs(by):.1f} years too {'old' if by > 0 else 'young'}")
-    return f"On average {' and '.join(texts)}." if texts else ""
+            texts.append(f"the {who} fifth of the faces {abs(by):.1f} years too {'old' if by > 0 else 'young'}")
+    return f"On average it sees {' and '.join(texts)}." if texts else ""
 
 
 def trend(report: Report) -> str:
