@@ -12,8 +12,7 @@ import pytest
 
 import tinygrad_cnn as tg
 import tinygrad_cnn.functional as F
-from tinygrad_cnn import Tensor
-from tinygrad_cnn.guard import Guard
+from tinygrad_cnn import Tensor, guard
 
 
 def leaf(*numbers: float) -> Tensor:
@@ -239,19 +238,19 @@ def test_guards_of_many_threads_on_one_array_are_counted_right() -> None:
     for thread in threads:
         thread.join()
     assert shared.flags.writeable
-    assert not [key for key in Guard.held if key == id(shared)]
+    assert id(shared) not in guard._held
 
 
 def test_nothing_is_held_when_no_graph_is_left() -> None:
-    before = len(Guard.held)
+    before = len(guard._held)
     x = Tensor(np.ones((1, 1, 4, 4)), requires_grad=True)
     w = Tensor(np.ones((1, 1, 2, 2)), requires_grad=True)
     for _ in range(3):
         y = F.max_pool2d(F.relu(F.conv2d(x, w)), 2).exp().softmax(-1)
-        assert len(Guard.held) > before
+        assert len(guard._held) > before
         y.sum().backward()
         del y
-    assert len(Guard.held) == before
+    assert len(guard._held) == before
 
 
 def test_a_view_made_by_strides_holds_the_memory_behind_it():

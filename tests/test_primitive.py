@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
+import math
+import warnings
 from typing import Any
 
 import numpy as np
 import pytest
 
 import tinygrad_cnn as tg
+import tinygrad_cnn.functional as F
 from tinygrad_cnn import Primitive, Tensor
 
 
@@ -30,8 +34,9 @@ def test_a_users_primitive_with_its_rule_works_like_those_that_are_there() -> No
 
     x = leaf(1.0, -2.0)
     assert tg.gradcheck(cube, x, order=3)
-    assert repr(cube) == "<primitive cube>"
     assert cube.__name__ == "cube"
+    assert str(inspect.signature(cube)) == "(x: 'np.ndarray') -> 'np.ndarray'"
+    assert repr(cube.primitive) == "<primitive cube>"  # type: ignore[attr-defined]
 
 
 def test_a_rule_may_name_inputs_shapes_the_result_a_residual_and_options() -> None:
@@ -137,10 +142,120 @@ def test_a_rule_that_returns_no_tensor_or_one_that_does_not_fit_is_named():
         return x * 2
 
     for op, got in ((forgetful, "NoneType"), (misshapen, r"\(\)")):
-        with pytest.raises(TypeError, match=rf"{op.name}: a rule should return a Tensor that fits .*, got {got}"):
+        with pytest.raises(TypeError, match=rf"{op.__name__}: a rule should return a Tensor that fits .*, got {got}"):
             op(tg.ones(3, requires_grad=True)).sum().backward()
 
 
 def test_primitive_without_parentheses_says_how_it_is_written():
     with pytest.raises(TypeError, match=r"write @primitive\(x=rule\)"):
         tg.primitive(lambda x: x)
+
+
+def test_a_function_that_returns_no_array_is_named_with_what_it_returned():
+    @tg.primitive(x=lambda g: g)
+    def forgetful(x):
+        x * 2
+
+    @tg.primitive(x=lambda g: g)
+    def pair(x):
+        return x, "aside"
+
+    @tg.primitive(x=lambda g: g)
+    def recording(x):
+        return Tensor(x) * 2
+
+    for op, got in (
+        (forgetful, "None; does it end without `return`"),
+        (pair, "tuple"),
+        (recording, "Tensor"),
+    ):
+        for x in (Tensor(np.ones(2)), leaf(1.0)):
+            with pytest.raises(TypeError, match=rf"^{op.__name__}: the function should return an array, got {got}"):
+                op(x)
+
+
+def test_a_function_with_a_residual_that_returns_no_pair_is_named():
+    results = {
+        "None": None,
+        "ndarray": np.ones(2),
+        "tuple": (1, 2, 3),
+        "list": [np.ones(2), 1],
+    }
+    for got, result in results.items():
+
+        @tg.primitive(residual=True, x=lambda g: g)
+        def halves(x, *, given):
+            return given
+
+        with pytest.raises(
+            TypeError, match=rf"^halves: the function should return \(out, residual\), as residual=True says, got {got}"
+        ):
+            halves(leaf(1.0), given=result)
+
+
+def test_numbers_that_a_function_returns_become_arrays():
+    @tg.primitive(x=lambda g, x_shape: g.expand(x_shape))
+    def total(x):
+        return float(x.sum())
+
+    x = Tensor([1.0, 2.0], requires_grad=True)
+    assert total(x).dtype == np.float32
+    assert total(x).shape == ()
+    total(x).backward()
+    assert gradient(x) == [1.0, 1.0]
+
+
+def test_users_see_the_public_names_of_operations():
+    x, w = tg.ones(2, 3, requires_grad=True), tg.ones(4, 3)
+    y = F.linear(x, w, tg.zeros(4))
+    assert "made_by=linear" in repr(y)
+    assert repr((x @ w.T)._source) == "<Node matmul (2, 4)>"
+    assert repr(F.conv2d(tg.ones(1, 1, 3, 3), tg.ones(1, 1, 2, 2, requires_grad=True))._source).startswith(
+        "<Node conv2d "
+    )
+    loss = (x @ w.T).sum()
+    loss.backward()
+    with pytest.raises(RuntimeError, match="what matmul kept for its gradient has been used and freed"):
+        loss.backward()
+
+
+def test_a_users_primitive_keeps_the_name_of_its_function():
+    @tg.primitive(x=lambda g: g)
+    def affine(x):
+        return x + 1
+
+    assert "made_by=affine" in repr(affine(leaf(1.0)))
+
+
+def test_an_error_inside_a_rule_is_not_taken_for_a_freed_graph():
+    def rule(g):
+        raise KeyError("x")
+
+    @tg.primitive(x=rule)
+    def broken(x):
+        return x * 2
+
+    with pytest.raises(KeyError):
+        broken(leaf(1.0)).backward()
+
+
+def test_a_function_may_run_operations_and_whole_graphs_of_its_own():
+    @tg.primitive(x=lambda g: g)
+    def slope_of_inverse(x):
+        inner = Tensor(x, requires_grad=True)
+        (1 / inner).sum().backward()
+        return inner.grad.data
+
+    assert slope_of_inverse(leaf(2.0, 0.0)).tolist() == [-0.25, -math.inf]
+
+
+def test_operations_warn_of_nothing_and_leave_numpys_settings_alone():
+    before = np.geterr()
+    x = leaf(0.0)
+    with warnings.catch_warnings(), np.errstate(all="raise"):
+        warnings.simplefilter("error")
+        assert (1 / x).item() == math.inf
+        x.log().backward()
+        with pytest.raises(FloatingPointError):
+            np.ones(1) / np.zeros(1)
+    assert np.geterr() == before

@@ -13,17 +13,18 @@ every order of derivative is there. Nodes point to their parents only, never to 
 
 from __future__ import annotations
 
+import functools
 import heapq
 import itertools
 import time
 from collections.abc import Callable, Iterable, Sequence
-from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .guard import Guard, arrays_in
-from .modes import Event, Place, mode, observers, recording
+from .dtypes import is_float64_due
+from .guard import hold
+from .modes import Event, Place, is_silent, mode, observers, recording
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -32,73 +33,75 @@ else:
 
 Rule = Callable[..., "Tensor"]
 Edge = Any  # where a gradient goes: the Node that made a tensor, or a leaf Tensor itself
+# A rule, its parameters, and what a node keeps for it: each thing's name, its kind, and the place of the input meant.
+Plan = tuple[Rule, tuple[str, ...], list[tuple[str, str, Any]]]
 _creation_order = itertools.count()
 
 
 class Node:
     """One recorded call: which primitive, from where, and what its rules need."""
 
-    __slots__ = ("dtype", "edges", "freed", "guard", "inputs", "kept", "order", "place", "primitive", "shape")
+    __slots__ = ("holds", "kept", "order", "place", "primitive", "shape", "wanted")
 
     primitive: Primitive
-    edges: tuple[Edge | None, ...]  # one per input; None where no gradient is wanted
-    inputs: tuple[tuple[tuple[int, ...], np.dtype] | None, ...]  # shape and dtype, where an edge is
+    wanted: list[tuple[Edge, tuple[int, ...], np.dtype, Plan] | None]  # one per input; None: it wants no gradient
     kept: dict[str, Any]  # by the names that the rules ask for
-    freed: bool  # whether the arrays among them have been used and dropped
-    guard: Guard | None
+    holds: dict[str, Any]  # keeps the arrays among what is kept read-only, by the same names
     place: Place  # which modules were running
-    shape: tuple[int, ...]
-    dtype: np.dtype
+    shape: tuple[int, ...]  # the result's
     order: int  # parents have smaller ones: descending order is a topological order
 
-    def vjp(self, index: int, g: Tensor) -> Tensor:
-        """The cotangent of input `index`, given the result's cotangent `g`."""
-        kept, primitive = self.kept, self.primitive
-        if self.freed:
-            raise RuntimeError(
-                f"backward: what {primitive.name} kept for its gradient has been used and freed; "
-                "pass retain_graph=True to the first backward() or grad() to go through a graph twice"
-            )
-        rule, names = primitive.rules[primitive.variadic or primitive.inputs[index]]
-        cotangent = rule(g, *[Tensor._make(kept[n], self) if n == "out" else kept.get(n, index) for n in names])
-        shape, dtype = self.inputs[index]  # type: ignore[misc]
-        if not isinstance(cotangent, Tensor) or len(cotangent._data.shape) < len(shape):
-            got = getattr(cotangent, "shape", type(cotangent).__name__)
-            raise TypeError(f"{primitive.name}: a rule should return a Tensor that fits an input of {shape}, got {got}")
-        if cotangent._data.shape != shape:  # this input was broadcast
-            cotangent = cotangent.sum_to(shape)
-        if cotangent._data.dtype is not dtype:
-            cotangent = cotangent.to(dtype)
-        return cotangent
+    @property
+    def edges(self) -> list[Edge | None]:
+        """Where each input's gradient goes; None where none is wanted."""
+        return [None if wanted is None else wanted[0] for wanted in self.wanted]
+
+    def vjps(self, g: Tensor, leading: set[Edge] | None) -> list[tuple[Edge, Tensor]]:
+        """The cotangents of the inputs whose edges are `leading` (None: of all), given the result's cotangent."""
+        kept = self.kept
+        if "out" in kept:
+            kept = kept | {"out": Tensor._make(kept["out"], self)}
+        cotangents = []
+        for index, wanted in enumerate(self.wanted):
+            if wanted is None or (leading is not None and wanted[0] not in leading):
+                continue
+            edge, shape, dtype, (rule, names, _) = wanted
+            if self.primitive.variadic:
+                kept = kept | {"index": index}
+            try:
+                arguments = [kept[name] for name in names] if names else ()
+            except KeyError:
+                raise RuntimeError(
+                    f"backward: what {self.primitive.public_name} kept for its gradient has been used and freed; "
+                    "pass retain_graph=True to the first backward() or grad() to go through a graph twice"
+                ) from None
+            cotangent = rule(g, *arguments)
+            array = cotangent._data if isinstance(cotangent, Tensor) else None
+            if array is not None and array.shape == shape and array.dtype is dtype:
+                cotangents.append((edge, cotangent))
+            elif array is not None and array.ndim >= len(shape):  # this input was broadcast, or has another type
+                cotangents.append((edge, cotangent.sum_to(shape).to(dtype)))
+            else:
+                due = f"a rule should return a Tensor that fits an input of {shape}"
+                got = type(cotangent).__name__ if array is None else array.shape
+                raise TypeError(f"{self.primitive.public_name}: {due}, got {got}")
+        return cotangents
 
     def free(self) -> None:
         """Drop the arrays among what is kept; options and shapes stay, and where there are no arrays, all does."""
-        if any(map(arrays_in, self.kept.values())):
-            self.freed, self.guard = True, None
-            self.kept = {name: value for name, value in self.kept.items() if not arrays_in(value)}
+        for name in self.holds:
+            del self.kept[name]
+        self.holds = {}
 
     def __repr__(self) -> str:
-        return f"<Node {self.primitive.name} {self.shape}>"
+        return f"<Node {self.primitive.public_name} {self.shape}>"
 
 
-def _kept(x: Any, arrays: list[np.ndarray]) -> Any:
-    """x as a rule gets it, its array noted: a Tensor of its own, for the user's may take on another value."""
+def _snapshot(x: Any) -> Any:
+    """An input as a rule gets it: a Tensor of its own, for the user's may take on another value."""
     if isinstance(x, Tensor):
-        arrays.append(x._data)
         return Tensor._make(x._data, x._edge if x._requires_grad else None)
-    if isinstance(x, np.ndarray):
-        arrays.append(x)
-    return x
-
-
-def _is_float64(arrays: list[Any]) -> bool:
-    """Whether a float64 result is due: NumPy makes one of integers, of its scalars, and of any 0-d float64.
-
-    Here, as in Torch, it comes from float64 arrays alone, and from 0-d ones only where no float has axes.
-    """
-    floats = [a for a in arrays if isinstance(a, np.ndarray) and a.dtype.kind == "f"]
-    ranked = [a for a in floats if a.ndim] or floats
-    return any(a.dtype.type is np.float64 for a in ranked)
+    return tuple(map(_snapshot, x)) if isinstance(x, tuple) else x
 
 
 class Primitive:
@@ -109,115 +112,126 @@ class Primitive:
         names, positional = code.co_varnames, code.co_argcount
         options = names[positional : positional + code.co_kwonlyargcount]
         self.forward, self.residual, self.defaults = forward, residual, forward.__kwdefaults__ or {}
-        self.quiet_forward = np.errstate(all="ignore")(forward)  # 1 / 0 is inf without a warning, as in Torch
-        self.name = self.__name__ = forward.__name__
-        self.__doc__, self.__module__ = forward.__doc__, forward.__module__
+        self.name, self.module = forward.__name__, forward.__module__
         self.variadic = names[positional + len(options)] if code.co_flags & 0x04 else None  # *inputs
         self.inputs = (self.variadic,) if self.variadic else names[:positional]
-        self.rules = {
-            name: (rule, rule.__code__.co_varnames[1 : rule.__code__.co_argcount]) for name, rule in rules.items()
-        }
-        self.plans: dict[tuple[bool, ...], list[tuple[str, str, int]]] = {}
         known = {*self.inputs, *(f"{i}_shape" for i in self.inputs), *options, "out"}
         known |= ({"index"} if self.variadic else set()) | ({"residual"} if residual else set())
-        for name, (_, needs) in self.rules.items():
+        self.rules: dict[str, Plan] = {}
+        for name, rule in rules.items():
+            needs = rule.__code__.co_varnames[1 : rule.__code__.co_argcount]
             if wrong := ({name} - set(self.inputs)) | (set(needs) - known):
                 raise TypeError(
                     f"primitive {self.name}: the rule {name!r} names {sorted(wrong)}; known are {sorted(known)}"
                 )
+            self.rules[name] = rule, needs, [self._kind(n) for n in needs if n != "index" or not self.variadic]
+        by_place = [self.rules.get(name) for name in self.inputs]
+        self.plans: Iterable[Plan | None] = itertools.repeat(by_place[0]) if self.variadic else by_place
 
-    def __get__(self, instance: object, owner: type | None = None) -> Any:
-        return self if instance is None else MethodType(self, instance)
+    def _kind(self, name: str) -> tuple[str, str, Any]:
+        """What a rule means by a parameter: its name, its kind, and the place of the input that is meant."""
+        of = name.removesuffix("_shape")
+        if of not in self.inputs:
+            return name, "out" if name == "out" else "option", None
+        return name, "input" if of == name else "shape", slice(None) if self.variadic else self.inputs.index(of)
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
 
-    def __call__(self, *inputs: Any, **options: Any) -> Tensor:
-        arrays: list[Any] = []
-        edges: list[Edge | None] = []
-        wanted = False
-        for x in inputs:
-            edge = None
-            if isinstance(x, Tensor):
-                arrays.append(x._data)
-                if x._requires_grad:
-                    edge, wanted = x if x._source is None else x._source, True
-            elif isinstance(x, (int, float, np.ndarray, np.generic)):
-                arrays.append(x)  # a constant; a Python number takes the other operand's dtype
-            else:
-                raise TypeError(f"{self.name}: expected a Tensor, an array or a number, got {type(x).__name__}")
-            edges.append(edge)
-        started = time.perf_counter() if observers else 0.0
-        try:
-            out = (self.forward if mode.quiet else self.quiet_forward)(*arrays, **options)
-        except (TypeError, ValueError) as error:
-            shapes = ", ".join(f"{n}: {np.shape(a)}" for n, a in zip(self.inputs * len(arrays), arrays, strict=False))
-            kind = TypeError if isinstance(error, TypeError) else ValueError
-            raise kind(f"{self.name}: {error} ({shapes})") from error
-        out, residual = out if self.residual else (out, None)
-        out = out if type(out) is np.ndarray else np.asarray(out)
-        if out.dtype.type is np.float64 and "dtype" not in options and not _is_float64(arrays):
-            out = out.astype(np.float32)
-        records = wanted and mode.recording and self.rules and out.dtype.kind == "f"
-        result = Tensor._make(out, self._record(inputs, edges, options, out, residual) if records else None)
-        if observers:
-            seconds = time.perf_counter() - started
-            for observer in tuple(observers):
-                observer(Event(self, inputs, options, result, seconds, mode.rule_of))
-        return result
+    @property
+    def public_name(self) -> str:
+        """Its name in tables, drawings and errors: that of the function which users call."""
+        from .ops.names import public_name
 
-    def _plan(self, wanted: tuple[bool, ...]) -> list[tuple[str, str, int]]:
-        """What a node keeps when these inputs want gradients: each thing's name, its kind, and of which input."""
-        keys = (self.variadic,) * len(wanted) if self.variadic else self.inputs
-        names = {name for key, want in zip(keys, wanted, strict=False) if want for name in self.rules[key][1]}
-        plan = []
-        for name in sorted(names - ({"index"} if self.variadic else set())):
-            of = name.removesuffix("_shape")
-            if name in self.inputs:
-                kind = "input"
-            elif of in self.inputs:
-                kind = "shape"
-            else:
-                kind = name if name in ("out", "residual") else "option"
-            plan.append((name, kind, self.inputs.index(of) if of in self.inputs else 0))
-        return plan
+        return public_name(self.name) if self.module.startswith("tinygrad_cnn.ops.") else self.name
 
-    def _record(
-        self, inputs: tuple[Any, ...], edges: list[Edge | None], options: dict[str, Any], out: np.ndarray, residual: Any
-    ) -> Node | None:
-        if not self.variadic and len(self.inputs) > len(self.rules):
-            edges = [edge if name in self.rules else None for name, edge in zip(self.inputs, edges, strict=False)]
-            if not any(edge is not None for edge in edges):
-                return None
+    def function(self) -> Callable[..., Tensor]:
+        """What users call: a plain function, which Python binds as a method, and calls, in half an object's time."""
+        forward, record, has_residual = self.forward, self._record, self.residual
+
+        @functools.wraps(forward)
+        def operation(*inputs: Any, **options: Any) -> Tensor:
+            arrays: list[Any] = []
+            wanted = False
+            for x in inputs:
+                if isinstance(x, Tensor):
+                    arrays.append(x._data)
+                    if x._requires_grad:
+                        wanted = True
+                elif isinstance(x, (int, float, np.ndarray, np.generic)):
+                    arrays.append(x)  # a constant; a Python number takes the other operand's dtype
+                else:
+                    got = type(x).__name__
+                    raise TypeError(f"{self.public_name}: expected a Tensor, an array or a number, got {got}")
+            noted = options  # what rules may ask for beside inputs and the result
+            started = time.perf_counter() if observers else 0.0
+            try:
+                if is_silent.get():
+                    out = forward(*arrays, **options)
+                else:
+                    out = mode.run_silently(forward, *arrays, **options)
+            except (TypeError, ValueError) as error:
+                names = self.inputs * len(arrays)
+                shapes = ", ".join(f"{n}: {np.shape(a)}" for n, a in zip(names, arrays, strict=False))
+                kind = TypeError if isinstance(error, TypeError) else ValueError
+                raise kind(f"{self.public_name}: {error} ({shapes})") from error
+            if has_residual or type(out) is not np.ndarray:
+                out, residual = self._parts(out)
+                noted = options | residual
+            if out.dtype.type is np.float64 and "dtype" not in options and not is_float64_due(arrays):
+                out = out.astype(np.float32)
+            records = wanted and mode.recording and out.dtype.kind == "f"
+            result = Tensor._make(out, record(inputs, arrays, noted, out) if records else None)
+            if observers:
+                seconds = time.perf_counter() - started
+                for observer in tuple(observers):
+                    observer(Event(self, inputs, options, result, seconds, mode.rule_of))
+            return result
+
+        operation.primitive = self  # type: ignore[attr-defined]
+        return operation
+
+    def _parts(self, result: Any) -> tuple[np.ndarray, dict[str, Any]]:
+        """The array that the function returned, and the residual if any; TypeError for what it should not return."""
+        is_pair = isinstance(result, tuple) and len(result) == 2
+        out, residual = result if self.residual and is_pair else (result, None)
+        if isinstance(out, (np.ndarray, np.generic, int, float)) and is_pair == self.residual:
+            return np.asarray(out), {"residual": residual} if is_pair else {}
+        due = "(out, residual), as residual=True says" if self.residual else "an array"
+        got = "None; does it end without `return`?" if result is None else type(result).__name__
+        raise TypeError(f"{self.public_name}: the function should return {due}, got {got}")
+
+    def _record(self, inputs: Sequence[Any], arrays: list[Any], options: dict[str, Any], out: Any) -> Node | None:
         node = Node()
-        node.primitive, node.edges, node.shape, node.dtype = self, tuple(edges), out.shape, out.dtype
-        node.order, node.kept, node.freed, node.place = next(_creation_order), {}, False, mode.place
-        node.inputs = tuple(
-            [None if edge is None else (x._data.shape, x._data.dtype) for x, edge in zip(inputs, edges, strict=True)]
-        )
-        wanted = tuple([edge is not None for edge in edges])
-        if (plan := self.plans.get(wanted)) is None:
-            plan = self.plans[wanted] = self._plan(wanted)
-        arrays: list[np.ndarray] = []
-        for name, kind, position in plan:
-            if kind == "input":
-                kept = _kept(inputs[position], arrays) if not self.variadic else tuple(_kept(x, arrays) for x in inputs)
-            elif kind == "shape":
-                kept = np.shape(inputs[position]) if not self.variadic else tuple(map(np.shape, inputs))
-            elif kind == "option":
-                kept = options[name] if name in options else self.defaults[name]
-                arrays += arrays_in(kept)  # such as an index
-            elif kind == "out":
-                kept = out  # not as a Tensor, which would point back to this node
-                arrays.append(out)
-            else:
-                kept = residual
-            node.kept[name] = kept
-        node.guard = Guard(arrays) if arrays else None
+        wanted: list[Any] = []
+        kept: dict[str, Any] = {}
+        node.wanted, node.kept, node.holds = wanted, kept, {}
+        for x, plan in zip(inputs, self.plans):  # noqa: B905 - inputs left out have their defaults
+            if plan is None or not isinstance(x, Tensor) or not x._requires_grad:
+                wanted.append(None)
+                continue
+            wanted.append((x if x._source is None else x._source, x._data.shape, x._data.dtype, plan))
+            for name, kind, place in plan[2]:
+                if name in kept:
+                    continue
+                if kind == "shape":
+                    kept[name] = tuple(map(np.shape, arrays)) if self.variadic else np.shape(arrays[place])
+                    continue
+                if kind == "input":
+                    kept[name], array = _snapshot(inputs[place]), arrays[place]
+                elif kind == "out":
+                    kept[name] = array = out  # not as a Tensor, which would point back to this node
+                else:
+                    kept[name] = array = options[name] if name in options else self.defaults[name]
+                if held := hold(array):
+                    node.holds[name] = held
+        if wanted.count(None) == len(wanted):
+            return None
+        node.primitive, node.shape, node.order, node.place = self, out.shape, next(_creation_order), mode.place
         return node
 
 
-def primitive(*bare: Any, residual: bool = False, **rules: Rule) -> Callable[[Callable[..., Any]], Primitive]:
+def primitive(*bare: Any, residual: bool = False, **rules: Rule) -> Callable[..., Callable[..., Tensor]]:
     """Make a differentiable operation of a function on arrays.
 
     Positional parameters are the inputs, keyword-only ones are options. Each rule is named after an input
@@ -236,7 +250,7 @@ def primitive(*bare: Any, residual: bool = False, **rules: Rule) -> Callable[[Ca
     """
     if bare:
         raise TypeError("primitive takes its rules by name: write @primitive(x=rule), or @primitive() for none")
-    return lambda forward: Primitive(forward, rules, residual)
+    return lambda forward: Primitive(forward, rules, residual).function()
 
 
 def _leading_to(targets: set[Edge], roots: Iterable[Edge]) -> set[Edge]:
@@ -267,38 +281,33 @@ def sweep(
     arrived: dict[Edge, Tensor] = {}
     owned: set[Edge] = set()  # edges whose sum this sweep allocated, and may add to in place
     queue: list[tuple[int, Node]] = []
-
-    def arrive(edge: Edge, g: Tensor) -> None:
-        before = arrived.get(edge)
-        if before is None:
-            arrived[edge] = g
-            if isinstance(edge, Node):
-                heapq.heappush(queue, (-edge.order, edge))
-        elif edge in owned:
-            before._data += g._data
-        else:
-            arrived[edge] = before + g
-            if not create_graph:
-                owned.add(edge)
-
-    quiet, place, mode.quiet, mode.place = mode.quiet, mode.place, True, (None, mode.place)
+    arriving = [(edge, g) for edge, g in roots if leading is None or edge in leading]
+    silent, place, mode.place = is_silent.set(True), mode.place, (None, mode.place)
     with recording(create_graph):
         try:
-            for edge, g in roots:
-                if leading is None or edge in leading:
-                    arrive(edge, g)
-            while queue:
+            while True:
+                for edge, g in arriving:
+                    if edge not in arrived:
+                        arrived[edge] = g
+                        if isinstance(edge, Node):
+                            heapq.heappush(queue, (-edge.order, edge))
+                    elif edge in owned:
+                        arrived[edge]._data += g._data
+                    else:
+                        arrived[edge] = arrived[edge] + g
+                        if not create_graph:
+                            owned.add(edge)
+                if not queue:
+                    return arrived
                 node = heapq.heappop(queue)[1]
                 g = arrived[node] if targets is not None and node in targets else arrived.pop(node)
                 mode.rule_of = node
-                for i, edge in enumerate(node.edges):
-                    if edge is not None and (leading is None or edge in leading):
-                        arrive(edge, node.vjp(i, g))
+                arriving = node.vjps(g, leading)
                 if not retain_graph:
                     node.free()
         finally:
-            mode.rule_of, mode.place, mode.quiet = None, place, quiet
-    return arrived
+            mode.rule_of, mode.place = None, place
+            is_silent.reset(silent)
 
 
 def _seed(output: Tensor, gradient: Tensor | np.ndarray | None, position: str) -> tuple[Edge, Tensor]:

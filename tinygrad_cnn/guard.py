@@ -2,73 +2,99 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
-from collections.abc import Iterable
+import weakref
 from typing import Any
 
 import numpy as np
 
 
-class Guard:
-    """Holds arrays, and the arrays that they view, read-only for as long as it lives.
+class Hold:
+    """Whoever refers to it keeps one memory read-only: its reference count is the number of needs."""
 
-    Guards on one memory are counted. A write through another view of it, made earlier, is seen only by
-    `is_guarded`, which every in-place operation on a Tensor asks.
-    """
+    __slots__ = ("__weakref__",)
 
-    __slots__ = ("owners",)
-    # By the id of the array that owns the memory: how many guards hold it, then the arrays to make writable
-    # again, the owner first. Plain lists: a guard is made for almost every recorded operation.
-    held: dict[int, list[Any]] = {}  # noqa: RUF012 - shared by all guards
-    lock = threading.RLock()  # a guard may go in the middle of anything
 
-    def __init__(self, arrays: Iterable[np.ndarray]) -> None:
-        held = self.held
-        owners: list[int] = []
-        self.owners = owners
-        with self.lock:
-            for array in arrays:
-                owner = array if array.base is None else _owner(array)
-                key = id(owner)
-                entry = held.get(key)
-                if entry is None:
-                    entry = held[key] = [0]
-                entry[0] += 1
-                owners.append(key)
-                if owner.flags.writeable:
-                    entry.append(owner)
-                    owner.setflags(write=False)
-                if owner is not array and array.flags.writeable:
-                    entry.append(array)
-                    array.setflags(write=False)
+class _Held(weakref.ref):
+    """A weak reference to a memory's Hold, and what to do when that goes."""
 
-    def __del__(self) -> None:
-        held = self.held
-        with self.lock:
-            for key in self.owners:
-                entry = held[key]
-                entry[0] -= 1
-                if not entry[0]:
-                    del held[key]
-                    for array in entry[1:]:
-                        with contextlib.suppress(ValueError):  # what it views has become read-only otherwise
-                            array.setflags(write=True)
+    __slots__ = ("arrays", "owner")
+
+    owner: np.ndarray  # the array that owns the memory
+    arrays: list[np.ndarray]  # to be made writable again, the owner first
+
+
+# By the id of the owner. A write through another view of the memory, made earlier, is seen only by `is_held`,
+# which every in-place operation on a Tensor asks.
+_held: dict[int, _Held] = {}
+_lock = threading.RLock()  # a Hold may go in the middle of anything
+
+
+def hold(value: Any) -> Hold | list[Hold] | None:
+    """Holds on the array that a value is, or on those in a tuple or list; None where there is none."""
+    if isinstance(value, np.ndarray):
+        owner = value if value.base is None else _owner(value)
+        held = _held.get(id(owner))
+        if held is not None and not value.flags.writeable and (found := held()) is not None:
+            return found
+        return _hold_anew(owner, value)
+    if isinstance(value, (tuple, list)):
+        return [found for item in value if (found := hold(item))] or None  # type: ignore[misc]
+    return None
+
+
+def _hold_anew(owner: np.ndarray, array: np.ndarray) -> Hold:
+    found = Hold()
+    new = _Held(found, _let_go)
+    new.owner, new.arrays = owner, []
+    _lock.acquire()
+    try:
+        held = _held.setdefault(id(owner), new)
+        if held is not new:
+            if (living := held()) is not None:
+                found = living
+            else:  # its Hold has gone, and `_let_go` is still to be called
+                new.arrays = held.arrays
+                _held[id(owner)] = held = new
+        if owner.flags.writeable:
+            held.arrays.append(owner)
+            owner.setflags(write=False)
+        if owner is not array and array.flags.writeable:
+            held.arrays.append(array)
+            array.setflags(write=False)
+    finally:
+        _lock.release()
+    return found
+
+
+def _let_go(held: _Held) -> None:
+    _lock.acquire()
+    try:
+        if _held.get(id(held.owner)) is held:
+            del _held[id(held.owner)]
+            for array in held.arrays:
+                try:  # noqa: SIM105 - suppress() takes longer than all the rest
+                    array.setflags(write=True)
+                except ValueError:  # what it views has become read-only otherwise
+                    pass
+    finally:
+        _lock.release()
 
 
 def _new_lock() -> None:
     """A forked child starts with a lock that no thread of its parent's holds."""
-    Guard.lock = threading.RLock()
+    global _lock
+    _lock = threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_new_lock)
 
 
-def is_guarded(array: np.ndarray) -> bool:
+def is_held(array: np.ndarray) -> bool:
     """Whether a live graph needs the memory behind `array`."""
-    return id(_owner(array)) in Guard.held
+    return id(_owner(array)) in _held
 
 
 def _owner(array: np.ndarray) -> np.ndarray:
@@ -78,11 +104,3 @@ def _owner(array: np.ndarray) -> np.ndarray:
         array = base if isinstance(base, np.ndarray) else array
         base = getattr(base, "base", None)
     return array
-
-
-def arrays_in(value: Any) -> list[np.ndarray]:
-    """The arrays that a value is, or holds in Tensors, tuples and lists."""
-    if isinstance(value, (tuple, list)):
-        return [array for item in value for array in arrays_in(item)]
-    value = getattr(value, "_data", value)
-    return [value] if isinstance(value, np.ndarray) else []

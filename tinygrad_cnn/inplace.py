@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import ops
-from .guard import is_guarded
+from .guard import is_held
 from .modes import is_grad_enabled
-from .ops.index import take
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -38,7 +37,7 @@ class InPlace:
                     f"{name}: a leaf that requires grad cannot be changed in place while recording; "
                     "do it inside `with tg.no_grad():`"
                 )
-            is_view = isinstance(self._data.base, np.ndarray) and (self.is_leaf or self._edge.primitive is take)
+            is_view = isinstance(self._data.base, np.ndarray) and (self.is_leaf or self._edge.primitive.name == "take")
             if name == WRITE and is_view:
                 raise NotImplementedError(
                     "x[i][j] = value: writing into a view while recording does not reach x; write x[i, j] = value, "
@@ -47,7 +46,7 @@ class InPlace:
             new = new.to(self.dtype)
             self._data, self._source, self._requires_grad = new._data, new._source, new.requires_grad
             return self
-        if is_guarded(self._data):
+        if is_held(self._data):
             raise RuntimeError(
                 f"{name}: a live graph still needs this tensor's values, so a gradient would be wrong after the "
                 "write; call backward() first, drop the graph's results, or work on x.detach().clone()"

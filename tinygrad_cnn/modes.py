@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 if TYPE_CHECKING:
     from .autograd import Node, Primitive
@@ -20,11 +23,19 @@ class _Mode(threading.local):
     """This thread's switches."""
 
     recording = True
-    quiet = False  # whether NumPy's floating-point warnings are off already
     rule_of: Node | None = None  # the node whose rule is running
     place: Place = None
 
+    def __init__(self) -> None:
+        # 1 / 0 is inf without a warning, as in Torch. To enter a context that is silent costs a tenth of np.errstate,
+        # which takes longer than a small operation.
+        silent = contextvars.copy_context()
+        silent.run(np.seterr, all="ignore")
+        silent.run(is_silent.set, True)
+        self.run_silently = silent.run
 
+
+is_silent = contextvars.ContextVar("is_silent", default=False)  # whether NumPy's floating-point warnings are off
 mode = _Mode()
 
 

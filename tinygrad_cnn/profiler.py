@@ -63,7 +63,7 @@ class profile:  # noqa: N801 - a context manager reads like a function
     >>> with profile() as p:
     ...     (x * x).sum().backward()
     >>> [(cost.name, cost.calls) for cost in sorted(p.costs)]
-    [('mul', 1), ('sum_over', 1)]
+    [('mul', 1), ('sum', 1)]
     """
 
     def __init__(self) -> None:
@@ -121,7 +121,7 @@ class profile:  # noqa: N801 - a context manager reads like a function
             forward = [run.seconds for run in group if run.rule_of is None]
             backward = [run.seconds for run in group if run.rule_of is not None]
             moved = sum(run.bytes for run in group)
-            costs.append(Cost(primitive.name, len(forward), sum(forward), sum(backward), moved))
+            costs.append(Cost(primitive.public_name, len(forward), sum(forward), sum(backward), moved))
         return sorted(costs, key=lambda cost: -cost.seconds)
 
     def table(self) -> str:
@@ -163,7 +163,7 @@ class profile:  # noqa: N801 - a context manager reads like a function
             for thread, name in self._threads.items()
         ] + [
             {
-                "name": run.primitive.name,
+                "name": run.primitive.public_name,
                 "cat": "backward" if run.rule_of else "forward",
                 "ph": "X",
                 "ts": 1e6 * (run.start - self._begin),
@@ -171,7 +171,7 @@ class profile:  # noqa: N801 - a context manager reads like a function
                 "pid": process,
                 "tid": run.thread,
                 "args": {"shape": run.shape, "bytes": run.bytes}
-                | ({"gradient of": run.rule_of.name} if run.rule_of else {}),
+                | ({"gradient of": run.rule_of.public_name} if run.rule_of else {}),
             }
             for run in self._runs
         ]

@@ -58,7 +58,7 @@ class Protocols:
         values = np.array2string(self._data, separator=", ", prefix="Tensor(", threshold=100)
         extra = "" if self.dtype in (np.float32, np.int64, np.bool_) else f", dtype={self.dtype}"
         if not self.is_leaf:
-            extra += f", made_by={self._source.primitive.name}"
+            extra += f", made_by={self._source.primitive.public_name}"
         elif self.requires_grad:
             extra += ", requires_grad=True"
         if not self._data.size and self.ndim > 1:

@@ -44,10 +44,10 @@ class Tensor(InPlace, Protocols):
         self._requires_grad = False
         self.requires_grad_(requires_grad)
 
-    @classmethod
-    def _make(cls, array: np.ndarray, source: Edge | None) -> Tensor:
+    @staticmethod
+    def _make(array: np.ndarray, source: Edge | None) -> Tensor:
         """A Tensor around `array` itself, which requires grad if its gradient has somewhere to go."""
-        tensor = Tensor.__new__(Tensor)
+        tensor = object.__new__(Tensor)
         tensor._data, tensor._source, tensor.grad = array, source, None
         tensor._requires_grad = source is not None
         return tensor
@@ -147,16 +147,10 @@ class Tensor(InPlace, Protocols):
     __sub__ = sub = ops.sub
     __mul__ = __rmul__ = mul = ops.mul
     __truediv__ = div = ops.div
-    __floordiv__, __mod__, __pow__, __neg__, __abs__ = (
-        ops.floor_divide,
-        ops.remainder,
-        ops.pow,
-        ops.neg,
-        ops.abs,
-    )
+    __floordiv__, __mod__, __pow__ = ops.floor_divide, ops.remainder, ops.pow
+    __neg__, __abs__ = ops.neg, ops.abs
     __matmul__ = matmul = ops.matmul
-    __getitem__ = ops.getitem
-    eq, ne = ops.eq, ops.ne
+    __getitem__, eq, ne = ops.getitem, ops.eq, ops.ne
     __lt__ = lt = ops.lt
     __le__ = le = ops.le
     __gt__ = gt = ops.gt
@@ -165,9 +159,8 @@ class Tensor(InPlace, Protocols):
     __or__ = __ror__ = bitwise_or = ops.bitwise_or
     __xor__ = __rxor__ = bitwise_xor = ops.bitwise_xor
     __invert__ = bitwise_not = ops.bitwise_not
-    logical_and, logical_or, logical_xor, logical_not = (
-        ops.logical_and, ops.logical_or, ops.logical_xor, ops.logical_not,
-    )  # fmt: skip
+    logical_and, logical_or = ops.logical_and, ops.logical_or
+    logical_xor, logical_not = ops.logical_xor, ops.logical_not
 
     __rsub__, __rtruediv__ = ops.reflected(ops.sub), ops.reflected(ops.div)
     __rfloordiv__, __rmod__ = ops.reflected(ops.floor_divide), ops.reflected(ops.remainder)
@@ -175,14 +168,12 @@ class Tensor(InPlace, Protocols):
     neg, pow, remainder, floor_divide = ops.neg, ops.pow, ops.remainder, ops.floor_divide
     exp, log, log1p, expm1 = ops.exp, ops.log, ops.log1p, ops.expm1
     sqrt, rsqrt, square, abs, sign = ops.sqrt, ops.rsqrt, ops.square, ops.abs, ops.sign
-    reciprocal, sin, cos, tanh, sigmoid, erf = (
-        ops.reciprocal, ops.sin, ops.cos, ops.tanh, ops.sigmoid, ops.erf,
-    )  # fmt: skip
+    reciprocal, sin, cos = ops.reciprocal, ops.sin, ops.cos
+    tanh, sigmoid, erf = ops.tanh, ops.sigmoid, ops.erf
     relu, softmax, log_softmax = ops.relu, ops.softmax, ops.log_softmax
     maximum, minimum, clamp, where = ops.maximum, ops.minimum, ops.clamp, ops.where_method
-    isnan, isinf, isfinite, floor, ceil, round = (
-        ops.isnan, ops.isinf, ops.isfinite, ops.floor, ops.ceil, ops.round,
-    )  # fmt: skip
+    isnan, isinf, isfinite = ops.isnan, ops.isinf, ops.isfinite
+    floor, ceil, round = ops.floor, ops.ceil, ops.round
     sum, mean, var, std, prod = ops.sum, ops.mean, ops.var, ops.std, ops.prod
     amax, amin, max, min, argmax, argmin = ops.amax, ops.amin, ops.max, ops.min, ops.argmax, ops.argmin
     any, all, logsumexp, cumsum, norm = ops.any, ops.all, ops.logsumexp, ops.cumsum, ops.norm

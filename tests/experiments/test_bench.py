@@ -34,7 +34,7 @@ def test_the_command_prints_a_table_and_shares_and_writes_json_and_chart(tmp_pat
     assert "a tiny row: broken failed: TypeError" in printed
     assert "not among the contenders: a_package_that_nobody_has" in printed
     assert re.search(r"\| a tiny row \| +[\d.]+ ms \| again: [\d.]+ ms \|", printed)
-    assert re.search(r"convolve +3 ", printed)
+    assert re.search(r"conv2d +3 ", printed)
     assert (tmp_path / "bench.png").exists()
     result = json.loads((tmp_path / "bench.json").read_text())
     assert {len(values) for values in result["rows"][0]["rounds"].values()} == {2}
@@ -42,7 +42,7 @@ def test_the_command_prints_a_table_and_shares_and_writes_json_and_chart(tmp_pat
     assert result["rows"][0]["figures"][0]["verdict"] == "reached"
     assert result["machine"]["threads"] == 1
     assert result["machine"]["versions"]["numpy"] == np.__version__
-    assert result["primitives"][0]["name"] == "convolve"
+    assert result["primitives"][0]["name"] == "conv2d"
 
 
 @pytest.mark.parametrize(
