@@ -230,6 +230,7 @@ def test_two_runs_begun_in_the_same_second_do_not_share_a_folder(command, monkey
 def test_help_shows_defaults(command):
     text = " ".join(command("--help").out)
     assert re.search(r"--lr RATE.*default: 0\.\d+", text)
+    assert re.search(r"--seed N.*default: 0\b", text)
     assert not any(word in text for word in ("None", "default: False", "default: ()"))
     for name in ("evaluate", "predict", "explain"):
         assert command(name, "--help").status == 0
