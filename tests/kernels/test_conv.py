@@ -12,12 +12,12 @@ import tinygrad_cnn as tg
 from tests.kernels import reference
 from tests.kernels.geometries import Convolution, convolutions, whole
 from tinygrad_cnn import kernels
-from tinygrad_cnn.kernels import Geometry, conv
+from tinygrad_cnn.kernels import Geometry, conv, conv_weight
 
 # How products are cut follows from the sizes; the small ones of these tests are taken through every way.
 WAYS = {
     "as the sizes say": {},
-    "line by line": {"SHORTEST_LINE": 1},
+    "line by line": {"SHORTEST_LINE": 1, "LONG_LINE": 1},
     "as a whole": {"SMALL_PRODUCT": 0},
     "channels side by side": {"FEWEST_CHANNELS": 1},
     "channels side by side, as a whole": {"FEWEST_CHANNELS": 1, "SMALL_PRODUCT": 0},
@@ -29,7 +29,7 @@ in_every_way = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 @settings(max_examples=50)
 @given(c=convolutions())
 def test_conv2d_is_what_six_loops_compute(way: dict[str, int], c: Convolution) -> None:
-    with patch.dict(vars(conv), way):
+    with patch.dict(vars(conv), way), patch.dict(vars(conv_weight), way):
         out = kernels.conv2d(*c)
     assert out.dtype == c.x.dtype
     np.testing.assert_array_equal(out, reference.conv2d(*c))
@@ -40,7 +40,7 @@ def test_conv2d_is_what_six_loops_compute(way: dict[str, int], c: Convolution) -
 @given(c=convolutions())
 def test_the_bias_is_added_to_every_place(way: dict[str, int], c: Convolution) -> None:
     bias = whole((len(c.w),), c.x.dtype, seed=2)
-    with patch.dict(vars(conv), way):
+    with patch.dict(vars(conv), way), patch.dict(vars(conv_weight), way):
         np.testing.assert_array_equal(kernels.conv2d(*c, bias), kernels.conv2d(*c) + bias[:, None, None])
 
 
@@ -50,7 +50,7 @@ def test_the_bias_is_added_to_every_place(way: dict[str, int], c: Convolution) -
 def test_the_other_two_are_its_adjoints(way: dict[str, int], c: Convolution) -> None:
     """<conv2d(x, w), g> = <x, conv2d_input(g, w)> = <w, conv2d_weight(x, g)>, exactly, for whole numbers."""
     g = c.cotangent()
-    with patch.dict(vars(conv), way):
+    with patch.dict(vars(conv), way), patch.dict(vars(conv_weight), way):
         product = np.vdot(kernels.conv2d(*c), g)
         in_x = kernels.conv2d_input(g, c.w, c.geometry, c.x.shape[2:])
         in_w = kernels.conv2d_weight(c.x, g, c.geometry, c.w.shape[2:])

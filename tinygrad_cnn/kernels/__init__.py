@@ -3,7 +3,8 @@
 Nothing here knows of Tensor or of gradients; a second device would be a second set of these functions.
 """
 
-from .conv import conv2d, conv2d_input, conv2d_weight, sum_channels
+from .conv import conv2d, conv2d_input
+from .conv_weight import conv2d_weight, sum_channels
 from .elementwise import erf, relu, where_positive
 from .im2col import Geometry
 from .matmul import einsum, matmul

@@ -1,87 +1,106 @@
-"""Convolution and its two adjoints: im2col of one image after the other, and products of matrices.
+"""Convolution and its adjoint in the image: im2col of one image after the other, and products of matrices.
 
-T(x, w, y) = sum(y * conv2d(x, w)) is linear in each argument; its three derivatives are the three functions here.
+T(x, w, y) = sum(y * conv2d(x, w)) is linear in each argument. Its three derivatives are the two functions here and
+`conv2d_weight` next door; that in the image is a convolution again.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from .im2col import Columns, Geometry, Places
+from .im2col import SMALL_PRODUCT, Columns, Geometry, in_one_dtype
 from .memory import empty
-from .threads import parallel_for, parallel_with, pieces
+from .threads import parallel_for, parallel_with
 
-# OpenBLAS multiplies matrices as small as these (rows x inner x columns) where they lie; larger ones it first copies
-# into an order of its own, which takes as long as a product with 16 to 64 rows. One product for each line of the
-# result, of at least 32 places, runs at 120 to 150 GFLOP/s where one for the whole image runs at 60 to 100 (3 to 64
-# channels), and it leaves out the places between the lines that mean nothing.
-SMALL_PRODUCT = 100**3
-SHORTEST_LINE = 32
-FEW_ROWS = 64  # of columns: below, products line by line win for the weight gradient too
-FEWEST_CHANNELS = 8  # for the weight gradient to take them side by side
+SHORTEST_LINE = 32  # places; products of shorter lines each are slower than one product of them all
 FEWEST_PIECES = 4  # a batch of fewer images is cut across them, so that threads share one image
-
-
-class _Plan(NamedTuple):
-    """How conv2d takes an image: in bands of `height` lines, by parts of the kernel, line by line or as a whole."""
-
-    height: int
-    split: bool
-    by_lines: bool
-
-
-def _plan(count: int, w: np.ndarray, geometry: Geometry, places: tuple[int, int]) -> _Plan:
-    outputs, (channels, kh, kw) = len(w) // geometry.groups, w.shape[1:]
-    bands = max(n for n in range(1, FEWEST_PIECES + 1) if places[0] % n == 0 and n * count <= max(count, FEWEST_PIECES))
-    # What each part's addition moves, three arrays of the outputs, against what it saves in copying the columns.
-    split = kh > 1 and geometry.stride == (1, 1) and 2 * channels * kw >= 3 * outputs
-    rows = channels * kw * (1 if split else kh)
-    by_lines = outputs > 1 and places[1] >= SHORTEST_LINE and outputs * rows * places[1] <= SMALL_PRODUCT
-    return _Plan(places[0] // bands, split, by_lines)
 
 
 def conv2d(x: np.ndarray, w: np.ndarray, geometry: Geometry, bias: np.ndarray | None = None) -> np.ndarray:
     """(N, C, H, W), (O, C/groups, kh, kw), (O,) -> (N, O, H', W')."""
-    x, w = _common(x, w)
+    x, w = in_one_dtype(x, w)
+    if w.shape[2:] == geometry.stride == (1, 1) and geometry.padding == (0, 0) and x.size:
+        return _pointwise(x, w, geometry.groups, bias)
     places = geometry.output_size(x.shape[2:], w.shape[2:])
     out = empty((len(x), len(w), *places), x.dtype)
-    height, split, by_lines = _plan(len(x), w, geometry, places)
-    matrix = _matrix(w, geometry.groups, split, bias)
-    parts, groups, outputs = matrix.shape[:3]
-    if by_lines:
-        matrix = matrix[:, None]
+    bands = _bands(len(x), places[0])
+    height = places[0] // bands
+    plan = _plan(w.shape, geometry, places)
+    matrix = _matrix(w, geometry.groups, plan.split, bias)
     # (N, bands, 1, groups, O/groups, height, W')
-    targets = out.reshape(len(x), 1, groups, outputs, places[0] // height, height, places[1]).transpose(
-        0, 4, 1, 2, 3, 5, 6
-    )
-    targets_by_line = targets.transpose(0, 1, 2, 5, 3, 4, 6)
+    targets = out.reshape(len(x), 1, *matrix.shape[1:3], bands, height, places[1]).transpose(0, 4, 1, 2, 3, 5, 6)
+    lines_of_targets = _by_lines(targets)
+    if plan.by_lines:
+        matrix = matrix[:, None]
 
-    def buffers() -> tuple[Columns, np.ndarray, np.ndarray, np.ndarray]:
-        columns = Columns(
-            x.shape[1], x.shape[2:], w.shape[2:], geometry, x.dtype, height, split=split, ones=bias is not None
-        )
-        pitch = places[1] if by_lines else columns.pitch
-        products = empty((parts, groups, outputs, height, pitch), x.dtype)
-        if by_lines:
-            return columns, columns.lines, products.transpose(0, 3, 1, 2, 4), products
-        flat = products.reshape(parts, groups, outputs, -1)[..., : columns.length]
-        return columns, columns.whole, flat, products[..., : places[1]]
+    def work(number: int, buffers: _Buffers) -> None:
+        n, band = divmod(number, bands)
+        buffers.columns.load(x[n], band * height)
+        if plan.by_lines and not plan.split:
+            np.matmul(matrix, buffers.factor, out=lines_of_targets[n, band])
+        else:
+            np.matmul(matrix, buffers.factor, out=buffers.products)
+            _add_up(buffers.pictures, targets[n, band, 0])
 
-    def work(number: int, buffers: tuple[Columns, np.ndarray, np.ndarray, np.ndarray]) -> None:
-        columns, factor, products, pictures = buffers
-        n, band = divmod(number, targets.shape[1])
-        columns.load(x[n], band * height)
-        if by_lines and not split:
-            np.matmul(matrix, factor, out=targets_by_line[n, band])
-            return
-        np.matmul(matrix, factor, out=products)
-        _add_up(pictures, targets[n, band, 0])
-
-    parallel_with(buffers, work, len(x) * targets.shape[1])
+    arguments = (x.shape[1:], w.shape, geometry, x.dtype, height, plan, bias is not None)
+    parallel_with(_make_buffers, work, len(x) * bands, arguments)
     return out
+
+
+def _bands(count: int, lines: int) -> int:
+    """Into how many bands each image is cut."""
+    return max(n for n in range(1, FEWEST_PIECES + 1) if lines % n == 0 and n * count <= max(count, FEWEST_PIECES))
+
+
+class _Plan(NamedTuple):
+    """How conv2d multiplies: by parts of the kernel or not, line by line or all lines at once."""
+
+    split: bool
+    by_lines: bool
+
+
+def _plan(shape: tuple[int, ...], geometry: Geometry, places: tuple[int, int]) -> _Plan:
+    outputs, (channels, kh, kw) = shape[0] // geometry.groups, shape[1:]
+    # What each part's addition moves, three arrays of the outputs, against what it saves in copying the columns.
+    split = kh > 1 and geometry.stride == (1, 1) and 2 * channels * kw >= 3 * outputs
+    rows = channels * kw * (1 if split else kh)
+    return _Plan(split, outputs > 1 and places[1] >= SHORTEST_LINE and outputs * rows * places[1] <= SMALL_PRODUCT)
+
+
+class _Buffers(NamedTuple):
+    """One thread's: columns, the factor that they are, their products as they come and as pictures."""
+
+    columns: Columns
+    factor: np.ndarray
+    products: np.ndarray
+    pictures: np.ndarray  # (parts, groups, O/groups, height, W')
+
+
+def _make_buffers(
+    size: tuple[int, ...],
+    shape: tuple[int, ...],
+    geometry: Geometry,
+    dtype: np.dtype,
+    height: int,
+    plan: _Plan,
+    ones: bool,
+) -> _Buffers:
+    columns = Columns(size[0], size[1:], shape[2:], geometry, dtype, height, split=plan.split, ones=ones)
+    grouped = (len(columns.whole), geometry.groups, shape[0] // geometry.groups)
+    products = empty((*grouped, height, columns.width if plan.by_lines else columns.pitch), dtype)
+    pictures = products[..., : columns.width]
+    if plan.by_lines:
+        return _Buffers(columns, columns.lines, _by_lines(products), pictures)
+    return _Buffers(columns, columns.whole, products.reshape(*grouped, -1)[..., : columns.length], pictures)
+
+
+def _by_lines(pictures: np.ndarray) -> np.ndarray:
+    """Pictures as `Columns.lines` has them. (parts, groups, O/groups, H', W') -> (parts, H', groups, O/groups, W')."""
+    return np.moveaxis(pictures, -2, -4)
 
 
 def _add_up(parts: np.ndarray, out: np.ndarray) -> None:
@@ -99,7 +118,7 @@ def _matrix(w: np.ndarray, groups: int, split: bool, bias: np.ndarray | None) ->
     outputs, channels, kh, kw = w.shape
     by_group = w.reshape(groups, outputs // groups, channels, kh, kw)
     matrix = np.moveaxis(by_group, 3, 0) if split else by_group[None]
-    matrix = matrix.reshape(len(matrix), groups, outputs // groups, -1)
+    matrix = matrix.reshape(*matrix.shape[:3], channels * kw * (1 if split else kh))
     if bias is None:
         return matrix
     column = np.zeros((*matrix.shape[:3], 1), w.dtype)
@@ -107,136 +126,89 @@ def _matrix(w: np.ndarray, groups: int, split: bool, bias: np.ndarray | None) ->
     return np.concatenate([matrix, column], axis=3)
 
 
-def conv2d_input(g: np.ndarray, w: np.ndarray, geometry: Geometry, size: tuple[int, ...]) -> np.ndarray:
-    """conv2d's adjoint in x, for an image of `size`: (N, O, H', W'), (O, C/groups, kh, kw) -> (N, C, *size)."""
-    g, w = _common(g, w)
-    outputs, channels, kh, kw = w.shape
-    groups = geometry.groups
-    by_group = w.reshape(groups, outputs // groups, channels, kh, kw)
-    border = [d * (k - 1) - p for d, k, p in zip(geometry.dilation, (kh, kw), geometry.padding, strict=True)]
-    if geometry.stride == (1, 1) and min(border) >= 0:
-        # A convolution with the kernel turned around, its channels the other way: no additions into the image.
-        turned = by_group.swapaxes(1, 2)[..., ::-1, ::-1].reshape(groups * channels, outputs // groups, kh, kw)
-        return conv2d(g, turned, geometry._replace(padding=(border[0], border[1])))
-    out = empty((len(g), groups * channels, *size), g.dtype)
-    matrix = by_group.reshape(groups, outputs // groups, -1).swapaxes(1, 2)
+def _pointwise(x: np.ndarray, w: np.ndarray, groups: int, bias: np.ndarray | None) -> np.ndarray:
+    """conv2d with a kernel of one tap, where an image is its own matrix: a product and nothing copied."""
+    count, channels, height, width = x.shape
+    out = empty((count, len(w), height, width), x.dtype)
+    matrix = w.reshape(groups, len(w) // groups, channels // groups)
+    bands = _bands(count, height)
+    fitting = [n for n in range(1, height // bands + 1) if n * width * matrix[0].size <= SMALL_PRODUCT]
+    lines = max((n for n in fitting if height // bands % n == 0), default=height // bands)
+    # (N, bands, tiles, groups, C/groups, places)
+    images, targets = (
+        a.reshape(count, groups, a.shape[1] // groups, bands, -1, lines * width).transpose(0, 3, 4, 1, 2, 5)
+        for a in (x, out)
+    )
+    column = None if bias is None else bias.astype(x.dtype, copy=False).reshape(groups, -1, 1)
 
-    def buffers() -> tuple[Columns, np.ndarray]:
-        columns = Columns(groups * channels, size, (kh, kw), geometry, g.dtype, g.shape[2])
-        return columns, _between_lines(outputs, columns)
+    def work(number: int) -> None:
+        n, band = divmod(number, bands)
+        target = targets[n, band]
+        np.matmul(matrix, images[n, band], out=target)
+        if column is not None:
+            target += column
 
-    def work(n: int, buffers: tuple[Columns, np.ndarray]) -> None:
-        columns, picture = buffers
-        np.copyto(picture[..., : g.shape[3]], g[n])
-        np.matmul(matrix, _as_whole(picture, columns), out=columns.whole[0])
-        columns.add_up(out[n])
-
-    parallel_with(buffers, work, len(g))
+    parallel_for(work, count * bands)
     return out
 
 
-def conv2d_weight(x: np.ndarray, g: np.ndarray, geometry: Geometry, kernel: tuple[int, ...]) -> np.ndarray:
-    """conv2d's adjoint in w: (N, C, H, W), (N, O, H', W') -> (O, C/groups, *kernel)."""
-    x, g = _common(x, g)
-    weigh = _weight_by_places if x.shape[1] // geometry.groups >= FEWEST_CHANNELS else _weight_by_taps
-    return weigh(x, g, geometry, kernel)
+def conv2d_input(g: np.ndarray, w: np.ndarray, geometry: Geometry, size: tuple[int, ...]) -> np.ndarray:
+    """conv2d's adjoint in x, for an image of `size`: (N, O, H', W'), (O, C/groups, kh, kw) -> (N, C, *size)."""
+    g, w = in_one_dtype(g, w)
+    if geometry.stride != (1, 1):
+        return _input_with_strides(g, w, geometry, size)
+    # The kernel turned round, its channels the other way. Where the image had more padding than g needs, g is cut.
+    outputs, channels, kh, kw = w.shape
+    by_group = w.reshape(geometry.groups, outputs // geometry.groups, channels, kh, kw)
+    turned = by_group.swapaxes(1, 2)[..., ::-1, ::-1].reshape(-1, outputs // geometry.groups, kh, kw)
+    borders = [d * (k - 1) - p for d, k, p in zip(geometry.dilation, (kh, kw), geometry.padding, strict=True)]
+    top, left = (max(0, -border) for border in borders)
+    inside = g[:, :, top : g.shape[2] - top, left : g.shape[3] - left]
+    return conv2d(inside, turned, geometry._replace(padding=(max(0, borders[0]), max(0, borders[1]))))
 
 
-def _chunks(count: int) -> list[tuple[int, int]]:
-    """The batch in 32 to 63 chunks, or one for each image: the cut, and so a sum, depends on the batch alone."""
-    return list(pieces(count, max(1, count // 32)))
+def _input_with_strides(g: np.ndarray, w: np.ndarray, geometry: Geometry, size: tuple[int, ...]) -> np.ndarray:
+    """conv2d_input, a convolution of stride 1 for each phase: for the places that the same taps reach."""
+    out = empty((len(g), w.shape[1] * geometry.groups, *size), g.dtype)
+    out.fill(0)
+    axes = [list(_phases(*axis)) for axis in zip(size, g.shape[2:], w.shape[2:], *geometry[:3], strict=True)]
+    for rows in axes[0]:
+        for columns in axes[1]:
+            taps = w[:, :, rows.taps, columns.taps]
+            inner = Geometry(dilation=(rows.dilation, columns.dilation), groups=geometry.groups)
+            reached = [d * (k - 1) + n for d, k, n in zip(inner.dilation, taps.shape[2:], g.shape[2:], strict=True)]
+            part = conv2d_input(g, taps, inner, tuple(reached))
+            _spread(part[:, :, rows.taken, columns.taken], out[:, :, rows.places, columns.places])
+    return out
 
 
-def _weight_by_places(x: np.ndarray, g: np.ndarray, geometry: Geometry, kernel: tuple[int, ...]) -> np.ndarray:
-    """conv2d_weight, for the channels side by side."""
-    groups, (count, outputs, height, width) = geometry.groups, g.shape
-    channels, per_group = x.shape[1] // groups, outputs // groups
-    rows = kernel[1] * channels
-    lines = 1
-    if geometry.stride[0] == 1:
-        fitting = [n for n in range(1, height + 1) if height % n == 0 and n * width * per_group * rows <= SMALL_PRODUCT]
-        lines = max(fitting, default=height)
-    # (N, tiles, groups, O/groups, places)
-    tiles = g.reshape(count, groups, per_group, height // lines, lines * width).transpose(0, 3, 1, 2, 4)
-    chunks = _chunks(count)
-    sums = np.zeros((len(chunks), kernel[0], groups, per_group, rows), x.dtype)
-
-    def buffers() -> tuple[Places, np.ndarray]:
-        places = Places(x.shape[1], x.shape[2:], kernel, geometry, x.dtype, lines)
-        return places, empty((kernel[0], height // lines, groups, per_group, rows), x.dtype)
-
-    def work(number: int, buffers: tuple[Places, np.ndarray]) -> None:
-        places, products = buffers
-        total = sums[number]
-        for n in range(*chunks[number]):
-            places.load(x[n])
-            np.matmul(tiles[n], places.tiles, out=products)
-            total += np.add.reduce(products, axis=1)
-
-    parallel_with(buffers, work, len(chunks))
-    total = sums.sum(axis=0).reshape(kernel[0], groups, per_group, kernel[1], channels)
-    return np.ascontiguousarray(total.transpose(1, 2, 4, 0, 3)).reshape(outputs, channels, *kernel)
+def _spread(part: np.ndarray, out: np.ndarray) -> None:
+    parallel_for(lambda n: np.copyto(out[n], part[n]), len(out))
 
 
-def _weight_by_taps(x: np.ndarray, g: np.ndarray, geometry: Geometry, kernel: tuple[int, ...]) -> np.ndarray:
-    """conv2d_weight, for few channels."""
-    groups, (count, outputs, height, width) = geometry.groups, g.shape
-    channels = x.shape[1] // groups
-    rows = channels * math.prod(kernel)
-    chunks = _chunks(count)
-    sums = np.zeros((len(chunks), groups, rows, outputs // groups), x.dtype)
-    by_lines = rows < FEW_ROWS and outputs > groups and width >= SHORTEST_LINE
-    g_lines = g.reshape(count, groups, outputs // groups, height, width).transpose(0, 3, 1, 4, 2)
+class _Phase(NamedTuple):
+    """Along one axis: taps of the kernel whose places in the image lie a stride apart, and those places."""
 
-    def buffers() -> tuple[Columns, np.ndarray, np.ndarray]:
-        columns = Columns(x.shape[1], x.shape[2:], kernel, geometry, x.dtype, height)
-        if by_lines:
-            return columns, g_lines, empty((height, groups, rows, outputs // groups), x.dtype)
-        return columns, _between_lines(outputs, columns), empty(sums.shape[1:], x.dtype)
-
-    def work(number: int, buffers: tuple[Columns, np.ndarray, np.ndarray]) -> None:
-        columns, picture, product = buffers
-        total = sums[number]
-        for n in range(*chunks[number]):
-            columns.load(x[n])
-            if by_lines:
-                np.matmul(columns.lines[0], g_lines[n], out=product)
-                total += np.add.reduce(product, axis=0)
-            else:
-                np.copyto(picture[..., :width], g[n])
-                np.matmul(columns.whole[0], _as_whole(picture, columns).swapaxes(1, 2), out=product)
-                total += product
-
-    parallel_with(buffers, work, len(chunks))
-    total = sums.sum(axis=0).transpose(0, 2, 1)  # in the chunks' order; (groups, O/groups, C/groups * kernel)
-    return np.ascontiguousarray(total).reshape(outputs, channels, *kernel)
+    taps: slice
+    dilation: int  # between the taps, in strides
+    taken: slice  # of what these taps reach, in strides
+    places: slice  # where that lies in the image
 
 
-def _between_lines(channels: int, columns: Columns) -> np.ndarray:
-    """A picture (channels, H', pitch) at the columns' pitch, zero between its lines."""
-    picture = empty((channels, columns.height, columns.pitch), columns.matrix.dtype)
-    picture.fill(0)
-    return picture
-
-
-def _as_whole(picture: np.ndarray, columns: Columns) -> np.ndarray:
-    """The picture as a factor of `Columns.whole`: (groups, channels/groups, length)."""
-    groups = len(columns.matrix)
-    return picture.reshape(groups, len(picture) // groups, -1)[..., : columns.length]
-
-
-def _common(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-    dtype = np.result_type(*arrays)
-    return tuple(a.astype(dtype, copy=False) for a in arrays)
-
-
-def sum_channels(x: np.ndarray) -> np.ndarray:
-    """Each channel's sum over the batch and the places, conv2d's adjoint in the bias: (N, C, H, W) -> (C,)."""
-    chunks = _chunks(len(x))
-    sums = np.zeros((len(chunks), x.shape[1]), x.dtype)
-
-    def work(number: int) -> None:
-        np.sum(x[slice(*chunks[number])], axis=(0, 2, 3), out=sums[number])
-
-    parallel_for(work, len(chunks))
-    return sums.sum(axis=0)
+def _phases(size: int, count: int, kernel: int, stride: int, padding: int, dilation: int) -> Iterator[_Phase]:
+    """Tap k of place o reaches stride * o + dilation * k - padding, so taps k and k + period share a phase."""
+    period = stride // math.gcd(stride, dilation)
+    for first in range(min(period, kernel)):
+        taps = range(first, kernel, period)
+        spread = dilation * period // stride
+        offset = dilation * first - padding  # of stride * q + offset, q = 0 ... reach - 1
+        reach = count + spread * (len(taps) - 1)
+        start = max(0, -(offset // stride))
+        stop = max(start, min(reach, -((offset - size) // stride)))
+        place = stride * start + offset
+        yield _Phase(
+            slice(first, None, period),
+            spread,
+            slice(start, stop),
+            slice(place, place + stride * (stop - start), stride),
+        )

@@ -16,6 +16,11 @@ from numpy.lib.stride_tricks import as_strided
 from .memory import empty
 
 Pair = tuple[int, int]
+# OpenBLAS multiplies matrices as small as these (rows x inner x columns) where they lie; larger ones it first copies
+# into an order of its own, which takes as long as a product with 16 to 64 rows. One product for each line of the
+# result, of at least 32 places, runs at 120 to 150 GFLOP/s where one for the whole image runs at 60 to 100 (3 to 64
+# channels), and it leaves out the places between the lines that mean nothing.
+SMALL_PRODUCT = 100**3
 
 
 class Geometry(NamedTuple):
@@ -61,7 +66,7 @@ class Columns:
         kh, kw = kernel
         width = geometry.output_size(size, kernel)[1]
         plane_width = size[1] + 2 * pw
-        self.step, self.above, self.height = sh, ph, height
+        self.step, self.above, self.width = sh, ph, width
         self.plane = empty((channels, (height - 1) * sh + dh * (kh - 1) + 1, plane_width), dtype)
         self.filled = (0, 0)  # which lines of the plane hold the image; around it, the plane is 0
         self.plane.fill(0)
@@ -103,16 +108,6 @@ class Columns:
         if bottom > top:
             np.copyto(self.inner[:, inside[0] : inside[1]], image[:, top:bottom])
         np.copyto(self.by_tap, self.taps)
-
-    def add_up(self, out: np.ndarray) -> None:
-        """col2im, the adjoint: every element of the matrix added to where it came from. out: (C, H, W)."""
-        self.plane.fill(0)
-        for i in range(self.taps.shape[2]):
-            for j in range(self.taps.shape[3]):
-                self.taps[:, :, i, j] += self.by_tap[:, :, i, j]
-        reached = self.inner[:, self.above : self.above + out.shape[1]]
-        np.copyto(out[:, : reached.shape[1]], reached)
-        out[:, reached.shape[1] :] = 0
 
 
 class Places:
@@ -157,3 +152,9 @@ class Places:
         """im2col. image: (C, H, W)."""
         np.copyto(self.inner, image.transpose(1, 2, 0))
         np.copyto(self.matrix, self.windows)
+
+
+def in_one_dtype(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The arrays in the widest of their dtypes."""
+    dtype = np.result_type(*arrays)
+    return tuple(a.astype(dtype, copy=False) for a in arrays)

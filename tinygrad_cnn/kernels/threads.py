@@ -11,7 +11,7 @@ import functools
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from typing import TypeVar
 
 import numpy as np
@@ -120,22 +120,35 @@ def parallel_for(work: Work, count: int) -> None:
             del error  # its traceback leads back to this frame
 
 
-def parallel_with(make: Callable[[], Buffers], work: Callable[[int, Buffers], None], count: int) -> None:
+def parallel_with(
+    make: Callable[..., Buffers],
+    work: Callable[[int, Buffers], None],
+    count: int,
+    arguments: tuple[Hashable, ...] | None = None,
+) -> None:
     """parallel_for, where every thread that takes part has buffers of its own: work(number, buffers).
 
-    A thread keeps what it got from `make` from one piece to the next, so that pieces can be many and small.
+    A thread keeps what it got from `make` from one piece to the next, so that pieces can be many and small. With
+    `arguments` it calls make(*arguments), and the next call with the same ones takes the same buffers again: 100 us
+    less for the views of an im2col buffer, a fifth of one small image's convolution.
     """
-    spare: list[Buffers] = []
+    spare: list[Buffers] = [] if arguments is None else _kept(make, arguments)
 
     def with_buffers(number: int) -> None:
         try:
             buffers = spare.pop()
         except IndexError:  # another thread has them
-            buffers = make()
+            buffers = make(*(arguments or ()))
         work(number, buffers)
         spare.append(buffers)
 
     parallel_for(with_buffers, count)
+
+
+@functools.lru_cache(maxsize=64)
+def _kept(make: Callable[..., Buffers], arguments: tuple[Hashable, ...]) -> list[Buffers]:
+    """Buffers for these arguments that nobody uses at the moment; the least recently wanted are dropped."""
+    return []
 
 
 def pieces(count: int, size: int) -> Iterator[tuple[int, int]]:
