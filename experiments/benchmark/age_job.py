@@ -76,7 +76,7 @@ def decode_and_cache(threads: int, folder: str) -> Task:
 def plain_decoding(threads: int, folder: str, interpolation: str = "INTER_LINEAR") -> Task:
     """The loop that it replaces: imread, resize, one picture after the other on one thread.
 
-    INTER_LINEAR is what resize does by itself; INTER_AREA, slower, is what the cache is made with.
+    INTER_LINEAR is what resize does by itself; INTER_AREA, slower, is often advised for making pictures smaller.
     """
     import cv2
 

@@ -47,6 +47,17 @@ def test_shrinking_takes_means_of_areas(tmp_path):
     np.testing.assert_allclose(read_image(write(tmp_path / "a.png", image), 32), means, atol=0.51)
 
 
+@pytest.mark.parametrize("size", [128, 100, 64, 33, 10])
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_every_way_of_shrinking_gives_nearly_the_means_of_areas(tmp_path, size, suffix):
+    path = write(tmp_path / f"a{suffix}", photo())
+    whole = read_image(path)
+    expected = cv2.resize(whole, (size, size), interpolation=cv2.INTER_AREA)
+    difference = np.abs(read_image(path, size).astype(int) - expected).mean()
+    assert difference < 2  # of 255
+    assert np.abs(expected[:, ::-1].astype(int) - expected).mean() > 20  # which another picture would fail
+
+
 def test_an_oblong_picture_gives_its_largest_centred_square(tmp_path):
     image = photo(size=60)
     wide = np.pad(image, ((0, 0), (10, 10), (0, 0)))

@@ -27,8 +27,8 @@ import numpy.typing as npt
 from ..kernels import get_num_threads
 from .decode import UnreadableImage, read_image
 
-FORMAT = "rgb, largest centred square, 1"  # a part of the key: change it with what read_image gives
-BLOCK_BYTES = 2**22  # images are written by the block
+FORMAT = "rgb, largest centred square, 2"  # a part of the key: change it with what read_image gives
+BLOCK_BYTES = 2**20  # images are decoded and written by the block: the last ones should not keep a thread waiting long
 RESIDENT_BYTES = 2**27  # read from the mapped file before its pages are let go (the system maps more than is read)
 
 
