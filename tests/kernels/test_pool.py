@@ -12,6 +12,13 @@ from tests.kernels.geometries import poolings, whole
 from tinygrad_cnn import kernels
 from tinygrad_cnn.kernels import Windows
 
+
+def places(x: np.ndarray, wins: np.ndarray, windows: Windows) -> np.ndarray:
+    """Where in its image each window's winner lies."""
+    numbers = np.broadcast_to(np.arange(1.0, x[0, 0].size + 1).reshape(x.shape[2:]), x.shape) if x.size else x
+    return kernels.take_windows(numbers.astype(np.float64), wins, windows) - 1
+
+
 PAIRS = Windows((2, 2), (2, 2), (0, 0), (1, 1), (2, 2))
 
 
@@ -20,11 +27,16 @@ def test_each_window_gives_its_largest_element_and_the_first_place_that_holds_it
     pooling: tuple[np.ndarray, Windows],
 ) -> None:
     x, windows = pooling
-    best, winner = kernels.max_windows(x, windows)
-    expected, place = reference.max_windows(x, windows)
+    best, wins = kernels.max_windows(x, windows)
+    expected, numbers = reference.max_windows(x, windows)
     assert best.dtype == x.dtype
     np.testing.assert_array_equal(best, expected)
-    np.testing.assert_array_equal(winner, place)
+    np.testing.assert_array_equal(kernels.largest_of_windows(x, windows), expected)
+    for n, c, i, j in np.ndindex(best.shape):
+        inside = {number: (row, column) for number, row, column in reference.taps(windows, (i, j), x.shape[2:])}
+        if inside:
+            row, column = inside[numbers[n, c, i, j]]
+            assert places(x, wins, windows)[n, c, i, j] == row * x.shape[3] + column
 
 
 @given(poolings())
@@ -39,7 +51,7 @@ def test_taking_the_winners_gives_the_largest_elements(pooling: tuple[np.ndarray
 def test_spreading_is_the_adjoint_of_taking(pooling: tuple[np.ndarray, Windows]) -> None:
     x, windows = pooling
     _, winner = kernels.max_windows(x, windows)
-    other, g = whole(x.shape, x.dtype, seed=1), whole(winner.shape, x.dtype, seed=2)
+    other, g = whole(x.shape, x.dtype, seed=1), whole((*x.shape[:2], *windows.places), x.dtype, seed=2)
     spread = kernels.spread_windows(g, winner, windows, x.shape[2:])
     assert spread.shape == x.shape
     assert spread.dtype == x.dtype
@@ -85,11 +97,13 @@ def test_a_tie_goes_to_the_windows_first_element_in_the_fast_way_too(first: int,
         if dtype is np.int64 and -np.inf in np.ravel(window):
             continue
         x = np.tile(np.array(window, dtype), (2, 2))[None, None]  # four windows
-        best, winner = kernels.max_windows(x, PAIRS)
+        best, wins = kernels.max_windows(x, PAIRS)
         assert (best == np.max(window)).all()
-        assert (winner == first).all()
+        corners = np.array([[0, 2], [8, 10]])
+        row, column = divmod(first, 2)
+        assert (places(x, wins, PAIRS)[0, 0] == corners + 4 * row + column).all()
         overlapping = PAIRS._replace(stride=(1, 1), places=(1, 1))
-        assert kernels.max_windows(x, overlapping)[1].item() == first
+        assert places(x, kernels.max_windows(x, overlapping)[1], overlapping).item() == 4 * row + column
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -97,10 +111,9 @@ def test_a_tie_goes_to_the_windows_first_element_in_the_fast_way_too(first: int,
 def test_the_fast_way_for_2x2_windows_equals_the_general_one(size: tuple[int, int], dtype: type) -> None:
     x = whole((3, 4, *size), np.dtype(dtype), seed=0, most=2)
     best, winner = kernels.max_windows(x, PAIRS)
-    expected, place = reference.max_windows(x, PAIRS)
-    np.testing.assert_array_equal(best, expected)
-    np.testing.assert_array_equal(winner, place)
+    np.testing.assert_array_equal(best, reference.max_windows(x, PAIRS)[0])
     g = whole(best.shape, x.dtype, seed=1)
+    assert np.vdot(kernels.take_windows(x, winner, PAIRS), g) == np.vdot(best, g)
     spread = kernels.spread_windows(g, winner, PAIRS, size)
     assert np.vdot(spread, x) == np.vdot(g, best)
     assert spread[:, :, 4:].sum() == spread[:, :, :, 4:].sum() == 0
@@ -134,7 +147,7 @@ def test_the_same_bits_come_from_any_number_of_threads() -> None:
         for w in (windows, overlapping):
             best, winner = kernels.max_windows(x, w)
             average = kernels.average_windows(x, share, w)
-            arrays += [best, winner, average, kernels.take_windows(x, winner, w)]
+            arrays += [best, average, kernels.take_windows(x, winner, w)]
             arrays += [
                 kernels.spread_windows(best, winner, w, (61, 62)),
                 kernels.spread_average(average, share, w, (61, 62)),

@@ -3,15 +3,17 @@
 Nothing here knows of Tensor or of gradients; a second device would be a second set of these functions.
 """
 
+from .average_pool import average_windows, spread_average
 from .conv import conv2d, conv2d_input
 from .conv_weight import conv2d_weight, sum_channels
 from .elementwise import erf, relu, where_positive
 from .im2col import Geometry
 from .matmul import einsum, matmul
+from .max_pool import largest_of_windows, max_windows, spread_windows, take_windows
 from .norm import channel_statistics, channel_sums, normalize_channels, normalize_input, scale_and_shift
-from .pool import Windows, average_windows, max_windows, spread_average, spread_windows, take_windows
 from .softmax import cross_entropy, cross_entropy_input, log_softmax, log_softmax_input, softmax, softmax_input
 from .threads import get_num_threads, parallel_for, set_num_threads
+from .windows import Windows
 
 __all__ = [
     "Geometry",
@@ -27,6 +29,7 @@ __all__ = [
     "einsum",
     "erf",
     "get_num_threads",
+    "largest_of_windows",
     "log_softmax",
     "log_softmax_input",
     "matmul",

@@ -12,6 +12,7 @@ PUBLIC_NAMES = {  # where an operation is known by another name than its primiti
     "matrix_product": "matmul",
     "contract": "einsum",
     "pool_max": "max_pool2d",
+    "pool_largest": "max_pool2d",
     "pool_average": "avg_pool2d",
     "reorder": "permute",
     "broadcast": "expand",

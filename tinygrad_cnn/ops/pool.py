@@ -10,6 +10,7 @@ import numpy as np
 from .. import kernels
 from ..autograd import primitive
 from ..kernels import Windows
+from ..modes import is_grad_enabled
 from .reduce import mean
 from .shape import cat, reshape, transpose
 from .support import as_tensor, pair
@@ -27,6 +28,12 @@ Size = int | tuple[int, int]
 def pool_max(x: np.ndarray, *, windows: Windows) -> tuple[np.ndarray, np.ndarray]:
     """(N, C, H, W) -> (N, C, H', W'), and which element of each window was the largest."""
     return kernels.max_windows(x, windows)
+
+
+@primitive()
+def pool_largest(x: np.ndarray, *, windows: Windows) -> np.ndarray:
+    """pool_max where nobody will ask which elements won: in four fifths of its time."""
+    return kernels.largest_of_windows(x, windows)
 
 
 @primitive(g=lambda c, winner, windows: pool_winners(c, winner=winner, windows=windows))
@@ -114,7 +121,8 @@ def max_pool2d(
         raise NotImplementedError("max_pool2d: return_indices is not offered")
     x = as_tensor(x, "max_pool2d")
     images, windows = _windows(x, "max_pool2d", kernel_size, stride, padding, dilation, ceil_mode)
-    out = pool_max(images, windows=windows)
+    records = is_grad_enabled() and images.requires_grad
+    out = pool_max(images, windows=windows) if records else pool_largest(images, windows=windows)
     return out if x.ndim == 4 else reshape(out, out.shape[1:])
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 import tinygrad_cnn.functional as F
 from tests.ops.cases.case import Case, case, normal
-from tinygrad_cnn.kernels import Windows
+from tinygrad_cnn.kernels import Windows, max_windows
 from tinygrad_cnn.ops.pool import pool_winners
 
 MAX = [
@@ -29,7 +29,7 @@ AVERAGE = [(shape, kernel, o) for shape, kernel, o in MAX if "dilation" not in o
     ((1, 1, 4, 4), 3, {"divisor_override": 5}),
 ]
 OVERLAPPING = Windows(kernel=(2, 2), stride=(1, 1), padding=(1, 0), dilation=(1, 1), places=(3, 2))
-WINNER = np.array([[[[2, 3], [0, 1], [0, 0]]]], np.uint8)  # (0, 1) wins twice
+_, WINNER = max_windows(np.array([[[[1.0, 5.0, 0.0], [2.0, 3.0, 4.0]]]]), OVERLAPPING)  # the 5 wins four times
 ADAPTIVE = [1, 2, 3, (2, 3), (None, 2), 4, 7, (0, 1)]
 
 CASES: list[Case] = [
