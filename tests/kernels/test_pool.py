@@ -155,3 +155,24 @@ def test_the_same_bits_come_from_any_number_of_threads() -> None:
         return [array.tobytes() for array in arrays]
 
     assert results(1) == results(2) == results(3)
+
+
+@pytest.mark.parametrize("windows", [PAIRS, PAIRS._replace(kernel=(3, 3), padding=(1, 1))])
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_a_gradient_that_is_no_number_reaches_the_winner_alone(windows: Windows, value: float) -> None:
+    x = np.zeros((1, 1, 4, 4), np.float32)
+    x[0, 0, 1, 1] = 1  # wins in the first window, and in each that overlaps it
+    _, wins = kernels.max_windows(x, windows)
+    g = np.zeros((1, 1, 2, 2), np.float32)
+    g[0, 0, 0, 0] = value
+    expected = np.zeros((1, 1, 4, 4), np.float32)
+    expected[0, 0, 1, 1] = value
+    np.testing.assert_array_equal(kernels.spread_windows(g, wins, windows, (4, 4)), expected)
+
+
+@pytest.mark.parametrize("windows", [PAIRS, PAIRS._replace(kernel=(3, 3), padding=(1, 1))])
+def test_zero_and_minus_zero_tie(windows: Windows) -> None:
+    x = np.zeros((1, 1, 4, 4), np.float32)
+    _, wins = kernels.max_windows(x, windows)
+    x[0, 0, ::2, ::2] = -0.0
+    np.testing.assert_array_equal(places(x, kernels.max_windows(x, windows)[1], windows), places(x, wins, windows))

@@ -128,3 +128,16 @@ def test_the_gradients_of_powers_at_zero() -> None:
 
 def test_a_standard_deviation_of_equal_numbers_is_flat() -> None:
     assert gradient(lambda x: x.std(), [2.0, 2.0, 2.0]) == [0.0, 0.0, 0.0]
+
+
+def test_a_max_pool_that_nobody_differentiates_looks_for_no_winners() -> None:
+    x = np.random.default_rng(0).standard_normal((2, 3, 6, 6))
+    leaf = tg.Tensor(x, requires_grad=True)
+    names: list[str] = []
+    with tg.observe(lambda event: names.append(event.primitive.name)):
+        recorded = F.max_pool2d(leaf, 3, 2, 1)
+        plain = F.max_pool2d(tg.Tensor(x), 3, 2, 1)
+        with tg.no_grad():
+            unrecorded = F.max_pool2d(leaf, 3, 2, 1)
+    assert names == ["pool_max", "pool_largest", "pool_largest"]
+    assert recorded.data.tobytes() == plain.data.tobytes() == unrecorded.data.tobytes()

@@ -1,8 +1,8 @@
 """Windows over an image, and the image cut into phases so that a tap of all windows is one run of memory.
 
 With a stride of two, say, a tap meets every second column of every second row. NumPy's arithmetic takes about 30 ns
-more for each row that it enters, and reads spaced elements three times as slowly as neighbours. So the elements that lie a stride apart,
-a phase, are brought side by side first; over them every step is one long pass.
+more for each row that it enters, and reads spaced elements three times as slowly as neighbours. So the elements that
+lie a stride apart, a phase, are brought side by side first; over them every step is one long pass.
 """
 
 from __future__ import annotations
