@@ -71,11 +71,11 @@ def test_occlusion_of_a_linear_model_is_what_the_hidden_pixels_added():
 
 
 def test_a_pixel_shows_the_mean_over_the_squares_that_hid_it_and_squares_reach_every_edge():
-    x = np.arange(5, dtype=np.float32).reshape(1, 1, 1, 5).repeat(3, axis=2)
-    column = np.zeros((1, 3, 5), np.float32)
-    column[0, 0] = 1  # the score is the sum of the first row: 0 + 1 + 2 + 3 + 4, and 3
-    change = explain.occlusion(linear(column), x, size=3, stride=2)  # rows 0-2; columns 0-2 and 2-4
-    np.testing.assert_allclose(change, np.broadcast_to([-3, -3, -6, -9, -9], (1, 3, 5)), rtol=1e-5)
+    x = np.arange(6, dtype=np.float32).reshape(1, 1, 1, 6).repeat(3, axis=2)
+    first_row = np.zeros((1, 3, 6), np.float32)
+    first_row[0, 0] = 1  # the score is the sum of the first row: 0 + 1 + 2 + 3 + 4 + 5, and 3
+    change = explain.occlusion(linear(first_row), x, size=3, stride=2)  # columns 0-2, 2-4 and, at the edge, 3-5
+    np.testing.assert_allclose(change, np.broadcast_to([-3, -3, -6, -10.5, -10.5, -12], (1, 3, 6)), rtol=1e-5)
 
 
 class Pooled(nn.Module):
