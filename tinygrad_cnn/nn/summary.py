@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..modes import Event, no_grad, observe
+from ..ops.flops import flops
 from ..ops.names import public_name
 from ..tensor import Tensor
 from .module import Module, current_modules
@@ -129,7 +130,8 @@ class _Watch(contextlib.ExitStack):
         out = event.out.data
         is_view = any(isinstance(a, np.ndarray) and np.may_share_memory(a, out) for a in arrays)
         if not is_view:
-            row = _Row(public_name(event.primitive.name), str(out.shape), 0, _flops(event, arrays), out.nbytes)
+            work = flops(event.primitive.name, [np.shape(a) for a in arrays], out.shape, event.options)
+            row = _Row(public_name(event.primitive.name), str(out.shape), 0, work, out.nbytes)
             self.rows[len(running)].append(row)
             self.flops += row.flops
             self.activation_bytes += row.activation_bytes
@@ -146,27 +148,6 @@ class _Watch(contextlib.ExitStack):
             row.activation_bytes = sum(op.activation_bytes for op in row.inside)
             row.inside = []
         self.rows[depth - 1].append(row)
-
-
-def _flops(event: Event, arrays: list[Any]) -> int:
-    """Floating-point operations of one op's run."""
-    shapes, out = [np.shape(a) for a in arrays], event.out.data
-    match event.primitive.name:
-        case "convolve":  # (N, C, H, W), (O, C/groups, kh, kw)
-            return 2 * out.size * math.prod(shapes[1][1:])
-        case "convolve_input":  # each input value goes through one kernel
-            return 2 * math.prod(shapes[0]) * math.prod(shapes[1][1:])
-        case "matrix_product" | "affine":  # rows of length K
-            return 2 * out.size * shapes[0][-1]
-        case "contract":
-            inputs = event.options["equation"].split("->")[0].split(",")
-            sizes = {
-                axis: n for axes, shape in zip(inputs, shapes, strict=True) for axis, n in zip(axes, shape, strict=True)
-            }
-            return len(arrays) * math.prod(sizes.values())
-        case "reshape_to" | "reorder" | "clone" | "contiguous" | "cast" | "take" | "concatenate" | "pad_constant":
-            return 0
-    return max(out.size, *(math.prod(shape) for shape in shapes))
 
 
 def _shape(output: Any) -> str:

@@ -1,0 +1,140 @@
+"""A drawing of what autograd recorded: operations as boxes, in a cluster for each module that ran them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ...autograd import Node
+from ...modes import Event, enable_grad, observe
+from ...nn import Module
+from ...random import default_generator
+from ...tensor import Tensor
+from . import files
+from .dot import Writer
+from .files import svg
+from .fold import fold
+from .measure import MEASURES, Figures, measure
+from .recorded import Labels, Reader, nodes_below
+from .regions import Regions
+
+if TYPE_CHECKING:
+    import graphviz
+
+__all__ = ["draw", "svg"]
+
+
+def draw(
+    output: Tensor | Sequence[Tensor] | Callable[..., Any],
+    *inputs: Any,
+    model: Module | None = None,
+    title: str = "",
+    depth: int | None = None,
+    color_by: str | None = None,
+    constants: bool = False,
+    theme: str = "auto",
+    file: str | os.PathLike[str] | None = None,
+) -> graphviz.Digraph:
+    """Draw the graph of one or more results, or that of `model(*inputs)`; gives a `graphviz.Digraph`.
+
+    `draw(loss)` shows what has been recorded; `draw(model, x)` runs the forward pass first, in the mode (training or
+    not) in which the model is, and leaves the model as it was. Any function of tensors will do for the model. Each
+    run of a module is a cluster; `depth` folds those that lie in more than so many others into one box. `model`
+    names the parameters of a graph that was not computed by calling it.
+
+    `color_by` shades each box on a scale:
+      "grad_norm"  the norm of the gradient of the (summed) result in what the box gives
+      "time"       how long the operation took: its rules, and its forward pass where `draw` ran it
+      "memory"     the bytes that the graph keeps alive for its backward pass
+      "flops"      the arithmetic of its forward pass
+    The first three need a graph that backward() has not freed; `.grad` is left alone.
+
+    Constants are left out, except where data comes in; with `constants=True` those that the graph keeps are shown.
+    `file` is where to write it, as svg, png, pdf or gv. `theme` is "light", "dark" or "auto": light, but an svg
+    turns dark for readers who prefer that. A notebook shows the Digraph, and `.source` is its text.
+
+    Raises ValueError where nothing was recorded, TypeError for what is neither tensors nor a function, RuntimeError
+    where what `color_by` needs has been freed.
+
+    >>> import tinygrad_cnn as tg
+    >>> w = tg.Tensor([1.0, 2.0], requires_grad=True)
+    >>> drawing = tg.draw((w * w).sum(), title="a sum of squares")
+    >>> drawing.source.count("->")
+    4
+    """
+    path = None if file is None else files.checked(file)
+    if color_by not in (None, *MEASURES):
+        raise ValueError(f"draw: color_by should be one of {', '.join(map(repr, MEASURES))}, got {color_by!r}")
+    if theme not in ("auto", "light", "dark"):
+        raise ValueError(f"draw: theme should be 'auto', 'light' or 'dark', got {theme!r}")
+    if depth is not None and depth < 0:
+        raise ValueError(f"draw: depth should be 0 or more, got {depth}")
+    labels: Labels = {}
+    forward: Figures | None = None
+    if callable(output):
+        if not inputs:
+            name = getattr(output, "__name__", type(output).__name__)
+            raise TypeError(f"draw: draw({name}, x) needs the input x to run it on")
+        inputs = tuple(x.detach().requires_grad_() if _is_real(x) else x for x in inputs)
+        names = ["input"] if len(inputs) == 1 else [f"input {place}" for place in range(len(inputs))]
+        labels = {id(x.data): ("input", name) for x, name in zip(inputs, names, strict=True) if isinstance(x, Tensor)}
+        model = output if isinstance(output, Module) else model
+        if color_by == "time":
+            _run(output, inputs, model)  # once before, to have its memory and threads at hand
+        output, forward = _run(output, inputs, model)
+    elif inputs:
+        raise TypeError("draw: inputs go with a module, draw(model, x); a result needs none, draw(loss)")
+    outputs = list(_tensors_in(output))
+    nodes = nodes_below(outputs)
+    if not nodes:
+        raise ValueError(
+            "draw: nothing was recorded: no input of this result requires grad, or it was computed under no_grad()"
+        )
+    regions = Regions(model)
+    for node in nodes:
+        regions.at(node.place)
+    labels = {key: ("parameter", name) for key, name in regions.parameter_names.items()} | labels
+    graph = Reader(labels, regions, constants).read(nodes, outputs)
+    if depth is not None:
+        graph = fold(graph, depth)
+    measured = None if color_by is None else measure(color_by, graph, outputs, nodes, forward)
+    drawing = Writer(graph, theme, measured).digraph(title)
+    if path is not None:
+        files.save(drawing, path, theme)
+    return drawing
+
+
+def _run(function: Callable[..., Any], inputs: tuple[Any, ...], model: Module | None) -> tuple[Any, Figures]:
+    """What the function gives, and how long each operation took; random numbers and buffers stay as they were."""
+    seconds: Figures = {}
+
+    def note(event: Event) -> None:
+        if isinstance(event.out._edge, Node):
+            seconds[event.out._edge] = event.seconds
+
+    random = default_generator().bit_generator
+    state = random.state
+    buffers = [(buffer, buffer.data.copy()) for buffer in model.buffers()] if model else []
+    try:
+        with enable_grad(), observe(note):
+            return function(*inputs), seconds
+    finally:
+        random.state = state
+        for buffer, values in buffers:
+            buffer.data = values
+
+
+def _tensors_in(output: Any) -> Iterator[Tensor]:
+    """The tensors that a result is, or holds in lists, tuples and dicts."""
+    if isinstance(output, Tensor):
+        yield output
+    elif isinstance(output, (list, tuple, dict)) and output:
+        for item in output.values() if isinstance(output, dict) else output:
+            yield from _tensors_in(item)
+    else:
+        raise TypeError(f"draw: expected a Tensor, some Tensors, or a Module and its input, got {output!r:.80}")
+
+
+def _is_real(x: Any) -> bool:
+    return isinstance(x, Tensor) and x.dtype.kind == "f"

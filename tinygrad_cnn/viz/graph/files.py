@@ -1,0 +1,62 @@
+"""A drawing on disk: graphviz text, or what graphviz's `dot` makes of it."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .theme import dark_style
+
+if TYPE_CHECKING:
+    import graphviz
+
+SUFFIXES = (".svg", ".png", ".pdf", ".gv")
+
+
+def checked(file: str | os.PathLike[str]) -> Path:
+    """The path of a file to draw to; ValueError for a suffix of none of its kinds."""
+    path = Path(file)
+    if path.suffix not in SUFFIXES:
+        raise ValueError(f"draw: file should end in .svg, .png, .pdf or .gv (graphviz text), got {str(path)!r}")
+    return path
+
+
+def save(drawing: graphviz.Digraph, path: Path, theme: str) -> None:
+    """Write the drawing as its suffix says; without `dot`, its text beside it, and say how to get `dot`."""
+    import graphviz
+
+    if path.suffix == ".gv":
+        path.write_text(drawing.source, encoding="utf-8")
+        return
+    try:
+        if path.suffix == ".svg":
+            path.write_text(svg(drawing, theme), encoding="utf-8")
+        else:
+            copy = drawing.copy()
+            copy.graph_attr["dpi"] = "144"
+            path.write_bytes(copy.pipe(format=path.suffix[1:]))
+    except graphviz.ExecutableNotFound:
+        text = path.with_suffix(".gv")
+        text.write_text(drawing.source, encoding="utf-8")
+        print(
+            f"draw: wrote {text}, not {path.name}, for want of graphviz's dot: "
+            "apt install graphviz, brew install graphviz, or https://graphviz.org/download",
+            file=sys.stderr,
+        )
+
+
+def svg(drawing: graphviz.Digraph, theme: str = "auto") -> str:
+    """The drawing as one <svg> element, for a file or a page; with "auto" it is dark for readers who prefer that.
+
+    Needs graphviz's `dot`, and raises graphviz.ExecutableNotFound without it.
+    """
+    text = drawing.pipe(format="svg", encoding="utf-8")
+    text = re.sub(r"<!--.*?-->\n", "", text[text.index("<svg") :], flags=re.DOTALL)
+    if theme == "auto":
+        text = text.replace("<svg ", '<svg class="autograd" ', 1)
+        end = text.index(">") + 1
+        text = f"{text[:end]}\n<style>{dark_style('.autograd')}</style>{text[end:]}"
+    return text

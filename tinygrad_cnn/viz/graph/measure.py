@@ -1,0 +1,148 @@
+"""Figures by which a graph is coloured: each box's gradient, time, memory or arithmetic."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ...autograd import Edge, Node, sweep
+from ...guard import arrays_in
+from ...modes import Event, observe
+from ...ops.flops import flops
+from ...tensor import Tensor
+from .recorded import Box, Graph
+
+Figures = dict[Edge, float]  # of nodes and leaves; what has no figure is not in it
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What `color_by` names: how it is called, its unit, and how the figures of a folded box become one."""
+
+    title: str
+    unit: str
+    prefix: str  # of a figure in its box
+    logarithmic: bool
+    together: Callable[[Sequence[float]], float]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Figures of boxes; a box that has none is not among them."""
+
+    kind: Kind
+    figures: dict[Box, float]
+
+
+MEASURES = {
+    "grad_norm": Kind("norm of the gradient", "", "grad ", True, lambda norms: math.hypot(*norms)),
+    "time": Kind("time, forward and backward", "s", "", False, sum),
+    "memory": Kind("memory held for the backward pass", "B", "", False, sum),
+    "flops": Kind("floating-point operations", "FLOP", "", False, sum),
+}
+
+
+def measure(
+    color_by: str, graph: Graph, outputs: Sequence[Tensor], nodes: Sequence[Node], forward: Figures | None
+) -> Measured:
+    """Each box's figure. `forward` is how long the nodes took, where that was seen."""
+    kind = MEASURES[color_by]
+    if color_by != "flops" and any(node.freed for node in nodes):
+        raise RuntimeError(
+            f"draw: color_by={color_by!r} needs what backward() has freed; draw before it, or keep the graph with "
+            "loss.backward(retain_graph=True)"
+        )
+    edges = [edge for box in graph.boxes for edge in box.stands_for]
+    leaves = [edge for edge in edges if isinstance(edge, Tensor)]
+    if color_by == "grad_norm":
+        figures = gradient_norms(outputs, nodes, [leaf for leaf in leaves if leaf.requires_grad])
+    elif color_by == "time":
+        figures = backward_seconds(outputs, nodes)
+        if forward is not None:
+            figures = {node: seconds + forward[node] for node, seconds in figures.items()}
+        kind = replace(kind, title="time of the backward pass" if forward is None else kind.title)
+    elif color_by == "memory":
+        figures = bytes_held(nodes, leaves)
+    else:
+        figures = forward_flops(nodes)
+    return Measured(kind, _of_boxes(graph, figures, kind))
+
+
+def gradient_norms(outputs: Sequence[Tensor], nodes: Sequence[Node], leaves: Sequence[Tensor]) -> Figures:
+    """The Euclidean norm of d (sum of all outputs) / d (each result and leaf)."""
+    arrived = _swept(outputs, {*nodes, *leaves})
+    with np.errstate(all="ignore"):
+        return {edge: float(np.sqrt(np.sum(np.square(g.data, dtype=np.float64)))) for edge, g in arrived.items()}
+
+
+def backward_seconds(outputs: Sequence[Tensor], nodes: Sequence[Node]) -> Figures:
+    """How long each node's rules run; the second time, when memory and threads are there."""
+    _swept(outputs, None)
+    seconds: Figures = dict.fromkeys(nodes, 0.0)
+
+    def note(event: Event) -> None:
+        if event.rule_of in seconds:
+            seconds[event.rule_of] += event.seconds
+
+    with observe(note):
+        _swept(outputs, None)
+    return seconds
+
+
+def bytes_held(nodes: Sequence[Node], leaves: Sequence[Tensor]) -> Figures:
+    """Bytes that the graph keeps alive: a leaf's own, and of each array the first node that needs it for a rule."""
+    counted: set[int] = set()
+
+    def new_bytes(value: Any) -> Iterator[int]:
+        for array in arrays_in(value):
+            while isinstance(array.base, np.ndarray):
+                array = array.base
+            if id(array) not in counted:
+                counted.add(id(array))
+                yield array.nbytes
+
+    held: Figures = {leaf: sum(new_bytes(leaf)) for leaf in leaves}
+    return held | {node: sum(sum(new_bytes(value)) for value in node.kept.values()) for node in nodes}
+
+
+def forward_flops(nodes: Sequence[Node]) -> Figures:
+    """The arithmetic of each node's forward pass, where the graph still knows the shapes that it takes to tell."""
+    figures: Figures = {}
+    for node in nodes:
+        shapes = [_input_shape(node, index) for index in range(len(node.edges))]
+        with contextlib.suppress(TypeError):
+            figures[node] = flops(node.primitive.name, shapes, node.shape, node.kept)
+    return figures
+
+
+def _of_boxes(graph: Graph, figures: Figures, kind: Kind) -> dict[Box, float]:
+    found = {}
+    for box in graph.boxes:
+        known = [figures[edge] for edge in box.stands_for if edge in figures]
+        if box.kind == "module" and kind.logarithmic:  # a module's gradient is that of its parameters
+            known = [figures[edge] for edge in box.stands_for if edge in figures and isinstance(edge, Tensor)]
+        if known:
+            found[box] = kind.together(known)
+    return found
+
+
+def _swept(outputs: Sequence[Tensor], targets: set[Edge] | None) -> dict[Edge, Tensor]:
+    roots = [(tensor._edge, Tensor(np.ones_like(tensor.data))) for tensor in outputs if tensor.requires_grad]
+    return sweep(roots, targets, retain_graph=True, create_graph=False)
+
+
+def _input_shape(node: Node, index: int) -> tuple[int, ...] | None:
+    if (known := node.inputs[index]) is not None:
+        return known[0]
+    primitive = node.primitive
+    name = primitive.variadic or primitive.inputs[index]
+    for key, shape_of in ((f"{name}_shape", tuple), (name, np.shape)):
+        if key in node.kept:
+            value = node.kept[key][index] if primitive.variadic else node.kept[key]
+            return shape_of(getattr(value, "data", value))
+    return None

@@ -1,0 +1,148 @@
+"""What autograd recorded, read into boxes and arrows in the order of recording."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ...autograd import Edge, Node
+from ...ops.names import public_name
+from ...tensor import Tensor
+from .options import options
+from .regions import Region, Regions
+
+Labels = dict[int, tuple[str, str]]  # id of a leaf's array -> the leaf's kind and name
+DROPPED = object()  # a constant array that backward() has freed
+
+
+@dataclass(eq=False)
+class Box:
+    """An operation, a tensor that operations start from, a result, or a module folded up."""
+
+    kind: str  # operation, backward (an operation of a sweep), parameter, leaf, input, constant, output, module
+    name: str
+    detail: str = ""  # an operation's options, a module's class
+    shape: tuple[int, ...] | None = None  # None: not known, or several
+    region: Region | None = None
+    stands_for: list[Edge] = field(default_factory=list)  # nodes and leaf tensors
+
+
+@dataclass(frozen=True)
+class Arrow:
+    """A value on its way from one box into another."""
+
+    source: Box
+    target: Box
+    value: Any  # tells values apart: a Node, or the id of a leaf's array
+    shape: tuple[int, ...] | None
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Boxes, each behind those that it is computed from, and the arrows in the order of their targets."""
+
+    boxes: list[Box]
+    arrows: list[Arrow]
+
+
+def nodes_below(outputs: Iterable[Tensor]) -> list[Node]:
+    """Every node that leads to an output, in the order of recording, found without recursion."""
+    found: set[Node] = set()
+    stack = [tensor._edge for tensor in outputs if isinstance(tensor._edge, Node)]
+    while stack:
+        node = stack.pop()
+        if node not in found:
+            found.add(node)
+            stack.extend(edge for edge in node.edges if isinstance(edge, Node))
+    return sorted(found, key=lambda node: node.order)
+
+
+class Reader:
+    """Reads nodes into a Graph. `labels` name leaves; `regions` say where a box belongs.
+
+    A constant is left out unless `constants`, or where data comes in: into an operation that would otherwise be
+    computed from parameters alone.
+    """
+
+    def __init__(self, labels: Labels, regions: Regions, constants: bool) -> None:
+        self.labels, self.regions, self.constants = labels, regions, constants
+        self.graph = Graph([], [])
+        self.boxes: dict[Any, Box] = {}  # by Node, or by the id of a leaf's array
+
+    def read(self, nodes: Sequence[Node], outputs: Sequence[Tensor]) -> Graph:
+        for node in nodes:
+            sources = self.sources(node)
+            region = self.regions.at(node.place)
+            kind = "operation" if region is None or region.module else "backward"
+            name = public_name(node.primitive.name)
+            box = self.add(node, Box(kind, name, options(node), node.shape, region, [node]))
+            self.graph.arrows.extend(Arrow(source, box, value, source.shape) for source, value in sources)
+        for place, tensor in enumerate(outputs):
+            name = "output" if len(outputs) == 1 else f"output {place}"
+            value = tensor._edge if isinstance(tensor._edge, Node) else id(tensor._edge.data)
+            source = self.boxes[value] if value in self.boxes else self.leaf(tensor._edge, None)
+            box = self.add((tensor, place), Box("output", name, "", tensor.shape))
+            self.graph.arrows.append(Arrow(source, box, value, source.shape))
+        return self.graph
+
+    def add(self, key: Any, box: Box) -> Box:
+        self.boxes[key] = box
+        self.graph.boxes.append(box)
+        return box
+
+    def leaf(self, tensor: Tensor, region: Region | None) -> Box:
+        """The box of a leaf that operations in `region` use."""
+        key = id(tensor.data)
+        if key not in self.boxes:
+            kind, name = self.labels.get(key, ("leaf", "leaf"))
+            at, name = self.regions.owner.get(key, (region if kind == "parameter" else None, name))
+            self.add(key, Box(kind, name, "", tensor.shape, at, [tensor]))
+        return self.boxes[key]
+
+    def sources(self, node: Node) -> list[tuple[Box, Any]]:
+        """The boxes of a node's inputs, and the values that come from them."""
+        region = self.regions.at(node.place)
+        found: dict[int, tuple[Box, Any]] = {}
+        unnamed: dict[int, Any] = {}
+        for index, edge in enumerate(node.edges):
+            if isinstance(edge, Node):
+                found[index] = self.boxes[edge], edge
+            elif edge is not None:
+                found[index] = self.leaf(edge, region), id(edge.data)
+            elif (value := _constant(node, index)) is not None:
+                if isinstance(value, Tensor) and id(value.data) in self.labels:
+                    found[index] = self.leaf(value, region), id(value.data)
+                else:
+                    unnamed[index] = value
+        in_sweep = region is not None and region.module is None
+        data_enters = not in_sweep and all(box.kind in ("parameter", "leaf") for box, _ in found.values())
+        for index, value in unnamed.items():
+            single = value is not DROPPED and not np.ndim(getattr(value, "_data", value))
+            if self.constants or (data_enters and not single):
+                box = self.constant(value, (node, index), region, single)
+                if data_enters and not single:
+                    box.kind, box.name, box.region = "input", "input", None
+                found[index] = box, id(box)
+        return [found[index] for index in sorted(found)]
+
+    def constant(self, value: Any, use: Any, region: Region | None, single: bool) -> Box:
+        if value is DROPPED:
+            return self.add(use, Box("constant", "constant", "", None, region))
+        array = getattr(value, "_data", value)
+        if single:
+            return self.add(use, Box("constant", f"{float(array):.4g}", "", None, region))
+        return self.boxes.get(id(array)) or self.add(id(array), Box("constant", "constant", "", array.shape, region))
+
+
+def _constant(node: Node, index: int) -> Any:
+    """Input `index`, which needs no gradient, if a rule asked for it; DROPPED if backward() has freed it since."""
+    primitive = node.primitive
+    name = primitive.variadic or primitive.inputs[index]
+    if name in node.kept:
+        return node.kept[name][index] if primitive.variadic else node.kept[name]
+    keys = (name,) * len(node.edges) if primitive.variadic else primitive.inputs
+    wanted = [key for key, edge in zip(keys, node.edges, strict=False) if edge is not None]
+    return DROPPED if node.freed and any(name in primitive.rules[key][1] for key in wanted) else None
