@@ -13,6 +13,10 @@ settings.register_profile("tests", deadline=None, derandomize=True, database=Non
 settings.load_profile("tests")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write what is drawn now to tests/viz/golden")
+
+
 @pytest.fixture(autouse=True)
 def _same_state_for_every_test() -> Iterator[None]:
     threads = tg.get_num_threads()

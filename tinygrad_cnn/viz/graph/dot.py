@@ -206,7 +206,7 @@ def _around(region: Region | None) -> list[Region]:
 
 def _text(text: str) -> str:
     """Any text, as an HTML-like label can hold it."""
-    return html.escape("".join(c if c.isprintable() else " " for c in text))
+    return html.escape("".join(c if c.isprintable() else " " for c in text)).replace("\\", "&#92;")
 
 
 def _shape(shape: tuple[int, ...]) -> str:
@@ -218,10 +218,12 @@ def _percent(share: float) -> str:
 
 
 def _figure(value: float, unit: str) -> str:
-    """With three digits, in a unit of about its size: `12.3 ms`; without a unit, `1.2e-05`."""
+    """With three digits, in a unit of about its size: `12.3 ms`; with two without a unit: `1.2e-05`."""
     if not unit or not math.isfinite(value):
         return f"{value:.2g}"
-    for prefix, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3), ("", 1.0), ("m", 1e-3), ("µ", 1e-6)):
-        if value >= size and (size >= 1 or unit == "s"):
-            return f"{value / size:.3g} {prefix}{unit}"
-    return f"0 {unit}"
+    value = float(f"{value:.3g}")
+    prefixes = {"T": 1e12, "G": 1e9, "M": 1e6, "k": 1e3, "": 1.0}
+    if unit == "s" and 0 < value < 1:
+        prefixes = {"m": 1e-3, "µ": 1e-6}
+    prefix = next((prefix for prefix, size in prefixes.items() if value >= size), [*prefixes][-1])
+    return f"{value / prefixes[prefix]:.3g} {prefix}{unit}"

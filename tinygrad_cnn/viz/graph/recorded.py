@@ -63,14 +63,15 @@ def nodes_below(outputs: Iterable[Tensor]) -> list[Node]:
 class Reader:
     """Reads nodes into a Graph. `labels` name leaves; `regions` say where a box belongs.
 
-    A constant is left out unless `constants`, or where data comes in: into an operation that would otherwise be
-    computed from parameters alone.
+    A constant is left out unless `constants`, or where data come in: into an operation that would otherwise be
+    computed from parameters alone, on however long a way.
     """
 
     def __init__(self, labels: Labels, regions: Regions, constants: bool) -> None:
         self.labels, self.regions, self.constants = labels, regions, constants
         self.graph = Graph([], [])
         self.boxes: dict[Any, Box] = {}  # by Node, or by the id of a leaf's array
+        self.data: set[Box] = set()  # inputs, and what is computed from them
 
     def read(self, nodes: Sequence[Node], outputs: Sequence[Tensor]) -> Graph:
         for node in nodes:
@@ -79,6 +80,8 @@ class Reader:
             kind = "operation" if region is None or region.module else "backward"
             name = public_name(node.primitive.name)
             box = self.add(node, Box(kind, name, options(node), node.shape, region, [node]))
+            if any(source.kind == "input" or source in self.data for source, _ in sources):
+                self.data.add(box)
             self.graph.arrows.extend(Arrow(source, box, value, source.shape) for source, value in sources)
         for place, tensor in enumerate(outputs):
             name = "output" if len(outputs) == 1 else f"output {place}"
@@ -118,7 +121,7 @@ class Reader:
                 else:
                     unnamed[index] = value
         in_sweep = region is not None and region.module is None
-        data_enters = not in_sweep and all(box.kind in ("parameter", "leaf") for box, _ in found.values())
+        data_enters = not in_sweep and not any(box.kind == "input" or box in self.data for box, _ in found.values())
         for index, value in unnamed.items():
             single = value is not DROPPED and not np.ndim(getattr(value, "_data", value))
             if self.constants or (data_enters and not single):

@@ -44,14 +44,14 @@ RAMP: tuple[Color, ...] = (  # from the smallest figure to the largest, in even 
     ("#9c1c31", "#ffe3b0"),
 )
 NOT_FINITE: Color = ("#c12fc1", "#e57be5")
-_INK_ON_MIDDLE: Color = ("#1f2329", "#0d1118")
-_INK_ON_DEEP: Color = ("#fffffe", "#0d1119")
+MIDDLE_INK: Color = ("#1f2329", "#0d1118")
+DEEP_INK: Color = ("#fffffe", "#0d1119")
 
 
 def ink_on(fill: Color) -> Color:
     """What text is legible on a colour of the ramp, on both pages."""
     level = RAMP.index(fill) if fill in RAMP else len(RAMP)
-    return INK if level < 5 else _INK_ON_MIDDLE if level == 5 else _INK_ON_DEEP
+    return INK if level < 5 else MIDDLE_INK if level == 5 else DEEP_INK
 
 
 class Scale:
@@ -86,11 +86,17 @@ def pick(theme: str) -> Callable[[Color], str]:
     return lambda color: color[theme == "dark"]
 
 
+def every_color() -> list[Color]:
+    around = [color for both in (*FILL_AND_BORDER.values(), *AROUND.values()) for color in both]
+    return [PAGE, INK, MUTED, ARROW, *around, *RAMP, NOT_FINITE, MIDDLE_INK, DEEP_INK]
+
+
 def dark_style(scope: str) -> str:
     """Style rules that turn a light svg inside `scope` dark for readers who prefer that."""
-    pairs = [PAGE, INK, MUTED, ARROW, *RAMP, NOT_FINITE, _INK_ON_MIDDLE, _INK_ON_DEEP]
-    pairs += [color for both in (*FILL_AND_BORDER.values(), *AROUND.values()) for color in both]
-    rules = (
-        f'{scope} [fill="{light}"]{{fill:{dark}}}{scope} [stroke="{light}"]{{stroke:{dark}}}' for light, dark in pairs
-    )
+    rule = '{scope} [{what}="{light}"]{{{what}:{dark}}}'
+    rules = [
+        rule.format(scope=scope, what=what, light=light, dark=dark)
+        for light, dark in every_color()
+        for what in ("fill", "stroke")
+    ]
     return f"@media (prefers-color-scheme:dark){{{''.join(rules)}}}"

@@ -1,0 +1,206 @@
+"""draw(color_by=...): figures that are right, shades that follow them, and a scale that says so."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import numpy as np
+import pytest
+
+import tinygrad_cnn as tg
+import tinygrad_cnn.functional as F
+from models.age_cnn import AgeCNN
+from tests.viz.drawings import boxes, fills, names, small_network, texts, zeros
+from tinygrad_cnn import nn
+from tinygrad_cnn.viz.graph.dot import _figure
+from tinygrad_cnn.viz.graph.theme import INK, MIDDLE_INK, NOT_FINITE, RAMP, Scale, every_color, ink_on
+
+LIGHT = [light for light, _ in RAMP]
+
+
+def figures(drawing):
+    """The last line of each box, by its first."""
+    return {lines[0]: lines[-1] for lines in texts(drawing)}
+
+
+def test_grad_norm_is_the_norm_of_what_backward_computes_and_leaves_grad_alone():
+    model, x = small_network(), tg.randn(8, 4)
+    loss = F.mse_loss(model(x), zeros(8, 3))
+    drawing = tg.draw(loss, color_by="grad_norm")
+    assert all(parameter.grad is None for parameter in model.parameters())
+    loss.backward()
+    shown = [lines[-1] for lines in texts(drawing) if lines[0] in ("weight", "bias")]
+    norms = sorted(f"grad {np.linalg.norm(parameter.grad.data):.2g}" for parameter in model.parameters())
+    assert sorted(shown) == norms
+    assert figures(drawing)["div"] == "grad 1"
+
+
+def test_grad_norm_of_several_results_is_that_of_their_sum():
+    x = tg.Tensor([2.0], requires_grad=True)
+    assert figures(tg.draw([x * 3, x * 4], color_by="grad_norm"))["leaf"] == "grad 7"
+
+
+def test_a_vanishing_gradient_is_pale_and_an_exploding_one_dark():
+    x = tg.Tensor([1.0], requires_grad=True)
+    fill = fills(tg.draw((x * 1e-6).exp() * 1e3, color_by="grad_norm"))
+    assert fill["leaf"] == LIGHT[0]
+    assert fill["exp"] == LIGHT[-1]
+
+
+def test_a_gradient_of_zero_and_one_that_is_no_number_have_their_colours():
+    x = tg.Tensor([-1.0], requires_grad=True)
+    assert fills(tg.draw(x.relu().exp(), color_by="grad_norm"))["leaf"] == LIGHT[0]
+    assert fills(tg.draw((x.sqrt() * 2).exp(), color_by="grad_norm"))["sqrt"] == NOT_FINITE[0]
+
+
+def test_flops_are_those_of_the_summary():
+    drawing = tg.draw(AgeCNN(32), zeros(1, 3, 32, 32), color_by="flops")
+    total = re.search(r"Forward FLOPs +([\d,]+)", tg.summary(AgeCNN(32), (3, 32, 32)))[1]
+    assert f"floating-point operations, {_figure(float(total.replace(',', '')), 'FLOP')} in all" in drawing.source
+    assert figures(drawing)["conv2d 3x3 s1 p1"] == "2.36 MFLOP"  # the last of the three: 2 * 64 * 8 * 8 * 32 * 9
+
+
+def test_flops_are_known_after_the_graph_is_freed_unless_a_shape_went_with_it():
+    layer = nn.Conv2d(1, 2, 3)
+    loss = layer(zeros(1, 1, 4, 4)).sum()
+    loss.backward()
+    assert figures(tg.draw(loss, color_by="flops"))["conv2d 3x3 s1 p0"] == "144 FLOP"
+    result = F.conv2d(tg.ones(1, 1, 4, 4, requires_grad=True), zeros(2, 1, 3, 3)).sum()
+    assert figures(tg.draw(result, color_by="flops"))["conv2d 3x3 s1 p0"] == "144 FLOP"
+    result.backward()
+    assert ("conv2d s1 p0",) in texts(tg.draw(result, color_by="flops"))
+
+
+def test_memory_counts_each_array_that_the_graph_holds_once():
+    model, x = nn.Sequential(nn.Linear(100, 50), nn.ReLU(), nn.Linear(50, 1)), zeros(10, 100)
+    drawing = tg.draw(model, x, color_by="memory")
+    shown = figures(drawing)
+    assert shown["input"] == "4 kB"
+    assert shown["relu"] == "2 kB"  # its result, which the layer after it needs too
+    assert shown["linear"] == "0 B"
+    total = 4 * (5000 + 50 + 50 + 1 + 1000 + 500)
+    assert f"memory held for the backward pass, {_figure(total, 'B')} in all" in drawing.source
+
+
+def test_time_finds_the_slow_operation_in_the_forward_pass_and_in_the_backward_pass():
+    @tg.primitive()
+    def nap(g):
+        time.sleep(0.01)
+        return g + 0
+
+    @tg.primitive(x=lambda g: nap(g))
+    def doze(x):
+        time.sleep(0.005)
+        return x + 0
+
+    def function(x):
+        return doze(x.exp()).sum()
+
+    drawing = tg.draw(function, zeros(3), color_by="time")
+    assert "time, forward and backward, " in drawing.source
+    assert 15 <= float(figures(drawing)["doze"].removesuffix(" ms")) < 150
+    assert fills(drawing)["doze"] == LIGHT[-1]
+    assert fills(drawing)["exp"] == LIGHT[0]
+    drawing = tg.draw(function(tg.ones(3, requires_grad=True)), color_by="time")
+    assert "time of the backward pass, " in drawing.source
+    assert 10 <= float(figures(drawing)["doze"].removesuffix(" ms")) < 150
+
+
+def test_a_folded_module_has_its_parts_figures_together():
+    model, x = small_network(), tg.randn(8, 4)
+    open_, folded = (tg.draw(model, x, color_by="flops", depth=depth) for depth in (None, 0))
+    assert re.search("operations, (.*?) in all", open_.source)[1] == figures(folded)["Sequential 131 parameters"]
+    model(x).sum().backward()
+    norm = np.sqrt(sum(np.sum(parameter.grad.data**2) for parameter in model.parameters()))
+    assert figures(tg.draw(model, x, color_by="grad_norm", depth=0))["Sequential 131 parameters"] == f"grad {norm:.2g}"
+
+
+@pytest.mark.parametrize("color_by", ["grad_norm", "time", "memory"])
+def test_a_freed_graph_says_what_to_do(color_by):
+    model = small_network()
+    loss = model(zeros(8, 4)).sum()
+    loss.backward()
+    with pytest.raises(RuntimeError, match=f"color_by='{color_by}' needs what backward.* has freed; draw before it"):
+        tg.draw(loss, color_by=color_by)
+    loss = model(zeros(8, 4)).sum()
+    loss.backward(retain_graph=True)
+    before = [parameter.grad.data.copy() for parameter in model.parameters()]
+    tg.draw(loss, color_by=color_by)
+    assert all(np.array_equal(b, p.grad.data) for b, p in zip(before, model.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("color_by", ["grad_norm", "time", "memory", "flops"])
+def test_every_measure_draws_second_order_graphs_and_tiny_ones(color_by):
+    x = tg.Tensor([1.0, 2.0], requires_grad=True)
+    (gradient,) = tg.grad((x * x.sin()).sum(), x, create_graph=True)
+    assert "backward pass" in tg.draw(gradient.square().sum(), color_by=color_by).source
+    assert names(tg.draw(x * 2, color_by=color_by)) == ["leaf", "mul", "output"]
+
+
+def test_the_scale_shows_its_ends_and_its_middle():
+    x = tg.Tensor([1.0], requires_grad=True)
+    source = tg.draw((x * 1e-4).exp() * 100, color_by="grad_norm").source
+    cells = re.findall(r'<td colspan="3".*?>([^<>]+)</font>', source)
+    assert cells == ["0.01", "1", "1e+02"]
+    assert all(color in source for color in LIGHT)
+
+
+def test_a_scale_places_figures_linearly_from_zero_or_by_their_logarithms():
+    linear, logarithmic = Scale([0.0, 4.0, 8.0], False), Scale([1e-4, 1e4, 0.0, float("inf")], True)
+    assert [RAMP.index(linear.color(figure)) for figure in (0.0, 4.0, 8.0)] == [0, 4, 8]
+    assert [RAMP.index(logarithmic.color(figure)) for figure in (0.0, 1e-4, 1.0, 1e4)] == [0, 0, 4, 8]
+    assert logarithmic.color(float("nan")) == logarithmic.color(float("inf")) == NOT_FINITE
+    assert Scale([5.0], True).color(5.0) == Scale([], False).color(0.0) == RAMP[0]
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (0.0123, "s", "12.3 ms"), (2e-7, "s", "0.2 µs"), (0.0, "s", "0 s"), (1.5, "s", "1.5 s"),
+        (95.4e6, "FLOP", "95.4 MFLOP"),
+        (64, "B", "64 B"), (999.6, "B", "1 kB"), (0, "B", "0 B"), (1.2e-5, "", "1.2e-05"), (float("nan"), "", "nan"),
+    ],
+)  # fmt: skip
+def test_figures_are_written_with_three_digits_in_a_unit_of_their_size(value, unit, text):
+    assert _figure(value, unit) == text
+
+
+# -- colours --------------------------------------------------------------------------------------------------------
+
+
+def luminance(color):
+    channels = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one, other):
+    """WCAG 2.1's contrast ratio."""
+    bright, dim = sorted((luminance(one), luminance(other)), reverse=True)
+    return (bright + 0.05) / (dim + 0.05)
+
+
+def test_no_two_light_colours_are_the_same_so_that_each_has_one_dark_one():
+    light = [color for color, _ in every_color()]
+    assert len(set(light)) == len(light)
+
+
+@pytest.mark.parametrize("page", [0, 1], ids=["light", "dark"])
+def test_text_is_legible_on_every_shade(page):
+    for fill in (*RAMP, NOT_FINITE):
+        assert contrast(ink_on(fill)[page], fill[page]) >= 4, fill
+
+
+@pytest.mark.parametrize("page", [0, 1], ids=["light", "dark"])
+def test_shades_grow_evenly_away_from_the_page(page):
+    shades = [luminance(color[page]) for color in RAMP]
+    assert shades == sorted(shades, reverse=page == 0)
+    assert INK != MIDDLE_INK
+
+
+def test_the_dark_theme_uses_dark_colours_only():
+    drawing = tg.draw(small_network(), zeros(1, 4), theme="dark", color_by="flops")
+    light = {light for light, dark in every_color() if light not in {dark for _, dark in every_color()}}
+    assert not light & set(re.findall("#[0-9a-f]{6}", drawing.source))
+    assert boxes(drawing)

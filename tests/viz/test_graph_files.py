@@ -1,0 +1,155 @@
+"""draw(file=...): svg, png and pdf by graphviz's dot, and the text where there is no dot."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from xml.etree import ElementTree
+
+import graphviz
+import pytest
+
+import tinygrad_cnn as tg
+from models.age_cnn import AgeCNN
+from tests.viz.drawings import Recurrent, Residual, arrows, boxes, gradient_penalty, shapes, small_network, zeros
+from tinygrad_cnn import nn
+from tinygrad_cnn.viz.graph import svg
+
+needs_dot = pytest.mark.skipif(shutil.which("dot") is None, reason="needs graphviz's dot")
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture
+def without_dot(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+
+
+def loss():
+    return (tg.Tensor([1.0, 2.0], requires_grad=True) * 3).sum()
+
+
+@needs_dot
+@pytest.mark.parametrize(("suffix", "begins"), [("svg", b"<svg"), ("png", b"\x89PNG"), ("pdf", b"%PDF")])
+def test_the_suffix_says_what_is_written(tmp_path, suffix, begins):
+    path = tmp_path / f"graph.{suffix}"
+    drawing = tg.draw(loss(), file=path)
+    assert path.read_bytes().startswith(begins)
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+    assert isinstance(drawing, graphviz.Digraph)
+
+
+def test_gv_is_the_text_and_needs_no_dot(tmp_path, without_dot, capsys):
+    drawing = tg.draw(loss(), file=str(tmp_path / "graph.gv"))
+    assert (tmp_path / "graph.gv").read_text(encoding="utf-8") == drawing.source
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("suffix", ["svg", "png", "pdf"])
+def test_without_dot_the_text_is_written_and_one_line_says_how_to_get_dot(tmp_path, without_dot, capsys, suffix):
+    drawing = tg.draw(loss(), file=tmp_path / f"graph.{suffix}")
+    assert (tmp_path / "graph.gv").read_text(encoding="utf-8") == drawing.source
+    assert not (tmp_path / f"graph.{suffix}").exists()
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert re.search(rf"wrote .*graph\.gv, not graph\.{suffix}.*apt install graphviz", said)
+
+
+def test_a_folder_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        tg.draw(loss(), file=tmp_path / "nowhere" / "graph.gv")
+
+
+@needs_dot
+def test_an_svg_follows_the_reader_unless_a_theme_is_asked_for(tmp_path):
+    for theme in ("auto", "light", "dark"):
+        tg.draw(loss(), theme=theme, file=tmp_path / f"{theme}.svg")
+    auto, light, dark = ((tmp_path / f"{theme}.svg").read_text(encoding="utf-8") for theme in ("auto", "light", "dark"))
+    assert "prefers-color-scheme:dark" in auto
+    assert "<style>" not in light + dark
+    assert re.sub("<style>.*</style>", "", auto).count("#") == light.count("#")
+    style = re.search("<style>(.*)</style>", auto)[1]
+    for color in set(re.findall('(?:fill|stroke)="(#[0-9a-f]{6})"', auto)):
+        assert f'[fill="{color}"]' in style
+
+
+@needs_dot
+def test_an_svg_is_one_element_that_a_page_can_hold():
+    text = svg(tg.draw(AgeCNN(16), zeros(1, 3, 16, 16)))
+    assert text.startswith("<svg")
+    assert ElementTree.fromstring(text).tag == f"{SVG}svg"
+    assert "<!--" not in text
+
+
+def models():
+    network = nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 1))
+    return {
+        "AgeCNN": lambda: tg.draw(AgeCNN(16), zeros(1, 3, 16, 16)),
+        "a model that applies a layer three times": lambda: tg.draw(Recurrent(), zeros(2, 4), title="<&> \"'\\N"),
+        "a residual network": lambda: tg.draw(Residual(2), zeros(2, 3, 8, 8), color_by="flops"),
+        "a folded one": lambda: tg.draw(Residual(2), zeros(2, 3, 8, 8), color_by="grad_norm", depth=2),
+        "a gradient penalty": lambda: tg.draw(gradient_penalty(network), constants=True),
+    }
+
+
+def rendered(drawing):
+    """The nodes of dot's svg: identity -> its frame (left, top, right, bottom); and how many edges there are."""
+    root = ElementTree.fromstring(svg(drawing))
+    groups = [(group, group.get("class")) for group in root.iter(f"{SVG}g")]
+    frames = {}
+    for group, kind in groups:
+        if kind == "node":
+            outline = group.find(f".//{SVG}path")
+            outline = group.find(f".//{SVG}polygon") if outline is None else outline
+            if outline is not None:
+                points = [float(n) for n in re.findall(r"-?[\d.]+", outline.get("d") or outline.get("points"))]
+                xs, ys = points[::2], points[1::2]
+                frames[group.find(f"{SVG}title").text] = (min(xs), min(ys), max(xs), max(ys))
+            else:
+                frames[group.find(f"{SVG}title").text] = None
+    return frames, sum(kind == "edge" for _, kind in groups)
+
+
+@needs_dot
+@pytest.mark.parametrize("name", models())
+def test_dot_draws_every_box_and_every_arrow_and_no_box_over_another(name):
+    drawing = models()[name]()
+    frames, edges = rendered(drawing)
+    assert set(boxes(drawing)) <= set(frames)
+    assert edges == len(arrows(drawing)) + len(shapes(drawing))
+    placed = [frame for frame in frames.values() if frame]
+    for i, (left, top, right, bottom) in enumerate(placed):
+        for other_left, other_top, other_right, other_bottom in placed[:i]:
+            apart = right <= other_left or other_right <= left or bottom <= other_top or other_bottom <= top
+            assert apart, name
+
+
+@needs_dot
+def test_names_and_titles_are_escaped():
+    class Odd(nn.Module):
+        def __init__(self):
+            self.layers = {'<b> & "quotes" \\N \x00': nn.Linear(2, 1)}
+
+        def forward(self, x):
+            return next(iter(self.layers.values()))(x)
+
+    drawing = tg.draw(Odd(), tg.Tensor([[1.0, 2.0]]), title="a < b & c\n")
+    assert "layers.&lt;b&gt; &amp; &quot;quotes&quot;" in drawing.source
+    shown = [text.text.strip() for text in ElementTree.fromstring(svg(drawing)).iter(f"{SVG}text")]
+    assert 'layers.<b> & "quotes" \\N' in shown
+    assert "a < b & c" in shown
+
+
+@needs_dot
+def test_a_graph_of_three_hundred_boxes_takes_seconds():
+    drawing = tg.draw(Residual(12), zeros(1, 3, 8, 8))
+    assert len(boxes(drawing)) > 250
+    done = subprocess.run(["dot", "-Tsvg"], input=drawing.source, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0
+    assert not done.stderr
+
+
+@needs_dot
+def test_a_notebook_shows_the_drawing():
+    shown = tg.draw(small_network(), zeros(1, 4))._repr_mimebundle_()
+    assert "<svg" in shown["image/svg+xml"]
