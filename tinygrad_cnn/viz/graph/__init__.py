@@ -59,8 +59,8 @@ def draw(
 
     >>> import tinygrad_cnn as tg
     >>> w = tg.Tensor([1.0, 2.0], requires_grad=True)
-    >>> drawing = tg.draw((w * w).sum(), title="a sum of squares")
-    >>> drawing.source.count("->")
+    >>> drawing = tg.draw((w * w).sum())
+    >>> drawing.source.count("label=<")  # boxes: w, mul, sum and the output
     4
     """
     path = None if file is None else files.checked(file)
