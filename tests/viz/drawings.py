@@ -24,10 +24,12 @@ class Net(nn.Module):
     """The README's first example."""
 
     def __init__(self):
-        self.conv, self.out = nn.Conv2d(1, 4, 3, padding=1), nn.Linear(64, 1)
+        self.conv = nn.Conv2d(1, 4, 3, padding=1)
+        self.out = nn.Linear(64, 1)
 
     def forward(self, x):
-        return self.out(F.max_pool2d(F.relu(self.conv(x)), 2).flatten(1))
+        x = F.max_pool2d(F.relu(self.conv(x)), 2)
+        return self.out(x.flatten(1))
 
 
 class Recurrent(nn.Module):

@@ -122,7 +122,7 @@ def test_depth_folds_the_clusters_below_into_one_box_each():
     whole = [tg.draw(model, x, depth=depth) for depth in (0, 1, 2)]
     assert texts(whole[0]) == [
         ("input", "2 × 3 × 8 × 8"),  # noqa: RUF001
-        ("Residual 1,074 parameters", "50 operations"),
+        ("Residual 1,074 parameters", "26 operations"),
         ("output", "2 × 10"),  # noqa: RUF001
     ]
     assert [lines[0] for lines in texts(whole[1])] == [

@@ -206,7 +206,7 @@ def _around(region: Region | None) -> list[Region]:
 
 def _text(text: str) -> str:
     """Any text, as an HTML-like label can hold it."""
-    return html.escape("".join(c if c.isprintable() else " " for c in text)).replace("\\", "&#92;")
+    return html.escape("".join(c if c.isprintable() else " " for c in text)).replace("\\", "\\\\")
 
 
 def _shape(shape: tuple[int, ...]) -> str:
