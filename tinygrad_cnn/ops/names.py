@@ -11,6 +11,7 @@ PUBLIC_NAMES = {  # where an operation is known by another name than its primiti
     "affine": "linear",
     "matrix_product": "matmul",
     "contract": "einsum",
+    "normalize_channels": "batch_norm",
     "pool_max": "max_pool2d",
     "pool_largest": "max_pool2d",
     "pool_average": "avg_pool2d",

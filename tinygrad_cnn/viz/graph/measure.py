@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ...autograd import Edge, Node, sweep
-from ...guard import arrays_in
 from ...modes import Event, observe
 from ...ops.flops import flops
 from ...tensor import Tensor
-from .recorded import Box, Graph
+from .recorded import Box, Graph, dropped
 
 Figures = dict[Edge, float]  # of nodes and leaves; what has no figure is not in it
 
@@ -52,7 +51,7 @@ def measure(
 ) -> Measured:
     """Each box's figure. `forward` is how long the nodes took, where that was seen."""
     kind = MEASURES[color_by]
-    if color_by != "flops" and any(node.freed for node in nodes):
+    if color_by != "flops" and any(map(dropped, nodes)):
         raise RuntimeError(
             f"draw: color_by={color_by!r} needs what backward() has freed; draw before it, or keep the graph with "
             "loss.backward(retain_graph=True)"
@@ -98,16 +97,21 @@ def bytes_held(nodes: Sequence[Node], leaves: Sequence[Tensor]) -> Figures:
     """Bytes that the graph keeps alive: a leaf's own, and of each array the first node that needs it for a rule."""
     counted: set[int] = set()
 
-    def new_bytes(value: Any) -> Iterator[int]:
-        for array in arrays_in(value):
-            while isinstance(array.base, np.ndarray):
-                array = array.base
-            if id(array) not in counted:
-                counted.add(id(array))
-                yield array.nbytes
+    def new_bytes(value: Any) -> int:
+        if isinstance(value, (tuple, list)):
+            return sum(map(new_bytes, value))
+        array = value.data if isinstance(value, Tensor) else value
+        if not isinstance(array, np.ndarray):
+            return 0
+        while isinstance(array.base, np.ndarray):
+            array = array.base
+        if id(array) in counted:
+            return 0
+        counted.add(id(array))
+        return array.nbytes
 
-    held: Figures = {leaf: sum(new_bytes(leaf)) for leaf in leaves}
-    return held | {node: sum(sum(new_bytes(value)) for value in node.kept.values()) for node in nodes}
+    held: Figures = {leaf: new_bytes(leaf) for leaf in leaves}
+    return held | {node: new_bytes([*node.kept.values()]) for node in nodes}
 
 
 def forward_flops(nodes: Sequence[Node]) -> Figures:
@@ -137,8 +141,8 @@ def _swept(outputs: Sequence[Tensor], targets: set[Edge] | None) -> dict[Edge, T
 
 
 def _input_shape(node: Node, index: int) -> tuple[int, ...] | None:
-    if (known := node.inputs[index]) is not None:
-        return known[0]
+    if (wanted := node.wanted[index]) is not None:
+        return wanted[1]
     primitive = node.primitive
     name = primitive.variadic or primitive.inputs[index]
     for key, shape_of in ((f"{name}_shape", tuple), (name, np.shape)):

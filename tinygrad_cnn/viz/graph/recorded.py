@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from ...autograd import Edge, Node
-from ...ops.names import public_name
 from ...tensor import Tensor
 from .options import options
 from .regions import Region, Regions
@@ -78,8 +77,7 @@ class Reader:
             sources = self.sources(node)
             region = self.regions.at(node.place)
             kind = "operation" if region is None or region.module else "backward"
-            name = public_name(node.primitive.name)
-            box = self.add(node, Box(kind, name, options(node), node.shape, region, [node]))
+            box = self.add(node, Box(kind, node.primitive.public_name, options(node), node.shape, region, [node]))
             if any(source.kind == "input" or source in self.data for source, _ in sources):
                 self.data.add(box)
             self.graph.arrows.extend(Arrow(source, box, value, source.shape) for source, value in sources)
@@ -140,12 +138,16 @@ class Reader:
         return self.boxes.get(id(array)) or self.add(id(array), Box("constant", "constant", "", array.shape, region))
 
 
+def dropped(node: Node) -> set[str]:
+    """The names of what the node's rules need and backward() has freed."""
+    needed = {name for wanted in node.wanted if wanted is not None for name in wanted[3][1]}
+    return needed - set(node.kept) - ({"index"} if node.primitive.variadic else set())
+
+
 def _constant(node: Node, index: int) -> Any:
     """Input `index`, which needs no gradient, if a rule asked for it; DROPPED if backward() has freed it since."""
     primitive = node.primitive
     name = primitive.variadic or primitive.inputs[index]
     if name in node.kept:
         return node.kept[name][index] if primitive.variadic else node.kept[name]
-    keys = (name,) * len(node.edges) if primitive.variadic else primitive.inputs
-    wanted = [key for key, edge in zip(keys, node.edges, strict=False) if edge is not None]
-    return DROPPED if node.freed and any(name in primitive.rules[key][1] for key in wanted) else None
+    return DROPPED if name in dropped(node) else None
