@@ -186,6 +186,16 @@ def test_what_was_left_open_is_not_in_the_configuration():
     assert "<dt>name</dt>" not in page
 
 
+def test_settings_read_as_words():
+    page = render(
+        full(config={"settings": {"live": False, "decay_all": True, "augment": ["flip", "shift"], "sizes": []}})
+    )
+    assert "<dt>live</dt><dd>no</dd>" in page
+    assert "<dt>decay all</dt><dd>yes</dd>" in page
+    assert "<dt>augment</dt><dd>flip, shift</dd>" in page
+    assert "<dt>sizes</dt>" not in page
+
+
 def test_long_hashes_are_cut_and_kept_as_a_hint():
     page = render(full(config={"git_commit": "0123456789abcdef" * 4}))
     assert f'<dd title="{"0123456789abcdef" * 4}">0123456789ab…</dd>' in page

@@ -177,8 +177,9 @@ def _pairs(values: Mapping[str, Any], before: str = "") -> list[Html]:
         name = f"{before}{name.replace('_', ' ')}"
         if isinstance(value, Mapping):
             pairs += _pairs(value, f"{name}, ")
-        elif value is not None:
+        elif value is not None and value != []:
             text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            text = {"True": "yes", "False": "no"}.get(text, text)
             short = f"{text[:12]}\u2026" if re.fullmatch("[0-9a-f]{32,}", text) else text
             pairs.append(tag("div", tag("dt", name), tag("dd", short, title=text if short != text else None)))
     return pairs
