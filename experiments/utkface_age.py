@@ -37,6 +37,7 @@ from experiments.age.report import baseline, write_report
 from tinygrad_cnn.data import UnreadableImage, read_image, to_float
 from tinygrad_cnn.explain import UnknownLayer
 from tinygrad_cnn.train import AgeModel, Pass, RunFolder, environment, evaluate, load_age_model
+from tinygrad_cnn.viz.graph import svg
 
 
 def train(options: argparse.Namespace) -> None:
@@ -218,11 +219,10 @@ def draw_graph(run: RunFolder, model: AgeModel, faces: Faces) -> None:
     graph = tg.draw(loss, model=network, title=title)
     run.write("graph.gv", graph.source)
     if shutil.which("dot"):
-        dot = subprocess.run(["dot", "-Tsvg"], input=graph.source.encode(), capture_output=True)
-        if dot.returncode == 0:
-            run.write("graph.svg", dot.stdout)
-        else:
-            run.say(f"no graph.svg: dot failed with status {dot.returncode}")
+        try:
+            run.write("graph.svg", svg(graph))
+        except subprocess.CalledProcessError as error:
+            run.say(f"no graph.svg: dot failed with status {error.returncode}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
