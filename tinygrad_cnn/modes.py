@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
+from .kernels.threads import set_numpy_up
 
 if TYPE_CHECKING:
     from .autograd import Node, Primitive
@@ -30,7 +30,7 @@ class _Mode(threading.local):
         # 1 / 0 is inf without a warning, as in Torch. To enter a context that is silent costs a tenth of np.errstate,
         # which takes longer than a small operation.
         silent = contextvars.copy_context()
-        silent.run(np.seterr, all="ignore")
+        silent.run(set_numpy_up)
         silent.run(is_silent.set, True)
         self.run_silently = silent.run
 

@@ -12,6 +12,7 @@ from .threads import parallel_for, parallel_with, pieces
 
 FEWEST_CHANNELS = 8  # for `Places`: with fewer, its runs are too short
 LONG_LINE = 32  # places, for products line by line
+MANY_PLACES = 512  # of a stack of images
 LARGE_KERNEL = 1 << 15  # weights
 FEW_ROWS = 64  # of columns; below, products line by line win
 
@@ -23,12 +24,13 @@ def conv2d_weight(x: np.ndarray, g: np.ndarray, geometry: Geometry, kernel: tupl
     return weigh(x, g, geometry, kernel)
 
 
-def _chunks(count: int, weights: int = 0) -> list[tuple[int, int]]:
-    """The batch in 32 to 63 chunks, or one for each image; in 8 to 15 where as many gradients would fill the cache.
+def _chunks(count: int, weights: int, stack: int = 1) -> list[tuple[int, int]]:
+    """The batch in 32 to 63 chunks, fewer if there are not as many stacks; 8 to 15 where the sums would fill the cache.
 
     The cut, and so a sum, depends on the sizes alone.
     """
-    return list(pieces(count, max(1, count // (8 if weights > LARGE_KERNEL else 32))))
+    wanted = 8 if weights > LARGE_KERNEL else 32
+    return list(pieces(count, stack * max(1, count // (stack * wanted))))
 
 
 def _by_places(x: np.ndarray, g: np.ndarray, geometry: Geometry, kernel: tuple[int, ...]) -> np.ndarray:
@@ -36,34 +38,59 @@ def _by_places(x: np.ndarray, g: np.ndarray, geometry: Geometry, kernel: tuple[i
     groups, (count, outputs, height, width) = geometry.groups, g.shape
     channels, per_group = x.shape[1] // groups, outputs // groups
     rows = kernel[1] * channels
-    lines = 1
-    if geometry.stride[0] == 1:
-        fitting = (n for n in range(1, height + 1) if height % n == 0 and n * width * per_group * rows <= SMALL_PRODUCT)
-        lines = max(fitting, default=height)
-        lines = lines if lines * width >= LONG_LINE else height
-    # (N, tiles, groups, O/groups, places)
-    tiles = g.reshape(count, groups, per_group, height // lines, lines * width).transpose(0, 3, 1, 2, 4)
-    chunks = _chunks(count, kernel[0] * outputs * rows)
+    lines, stack = _tile(count, height, width, per_group * rows, geometry.stride[0])
+    chunks = _chunks(count, kernel[0] * outputs * rows, stack)
     sums = np.zeros((len(chunks), kernel[0], groups, per_group, rows), x.dtype)
+    # (N, tiles, groups, O/groups, places), for a stack of one
+    tiles_of_g = g.reshape(count, groups, per_group, height // lines, lines * width).transpose(0, 3, 1, 2, 4)
 
-    def work(number: int, buffers: tuple[Places, np.ndarray]) -> None:
-        places, products = buffers
+    def work(number: int, buffers: tuple[Places, np.ndarray, np.ndarray, np.ndarray]) -> None:
+        places, picture, tiles, products = buffers
         total = sums[number]
-        for n in range(*chunks[number]):
-            places.load(x[n])
-            np.matmul(tiles[n], places.tiles, out=products)
+        start, stop = chunks[number]
+        for first in range(start, stop, stack):
+            images = slice(first, min(first + stack, stop))
+            places.load(x[images])
+            if stack == 1:
+                tiles = tiles_of_g[first]
+            else:
+                np.copyto(picture[:, :, : images.stop - first], g[images].transpose(1, 2, 0, 3))
+                picture[:, :, images.stop - first :] = 0
+            np.matmul(tiles, places.tiles, out=products)
             total += products[:, 0] if lines == height else np.add.reduce(products, axis=1)
 
-    parallel_with(_make_places, work, len(chunks), (x.shape[1:], outputs, kernel, geometry, x.dtype, lines))
+    arguments = (x.shape[1:], outputs, kernel, geometry, x.dtype, lines, stack)
+    parallel_with(_make_places, work, len(chunks), arguments)
     total = sums.sum(axis=0).reshape(kernel[0], groups, per_group, kernel[1], channels)
     return np.ascontiguousarray(total.transpose(1, 2, 4, 0, 3)).reshape(outputs, channels, *kernel)
 
 
+def _tile(count: int, height: int, width: int, weights: int, stride: int) -> tuple[int, int]:
+    """Of how many lines, in how many images at once, a product's places are; `weights`: those of a kernel's row."""
+    if stride > 1:
+        return 1, 1
+    fitting = [n for n in range(1, height + 1) if height % n == 0 and n * width * weights <= SMALL_PRODUCT]
+    if fitting and fitting[-1] * width >= LONG_LINE:
+        return fitting[-1], 1
+    return height, max(1, min(count, MANY_PLACES // max(1, height * width)))
+
+
 def _make_places(
-    size: tuple[int, ...], outputs: int, kernel: tuple[int, ...], geometry: Geometry, dtype: np.dtype, lines: int
-) -> tuple[Places, np.ndarray]:
-    places = Places(size[0], size[1:], kernel, geometry, dtype, lines)
-    return places, empty((*places.tiles.shape[:3], outputs // geometry.groups, places.tiles.shape[-1]), dtype)
+    size: tuple[int, ...],
+    outputs: int,
+    kernel: tuple[int, ...],
+    geometry: Geometry,
+    dtype: np.dtype,
+    lines: int,
+    stack: int,
+) -> tuple[Places, np.ndarray, np.ndarray, np.ndarray]:
+    """Places; a stack of pictures (O, H', stack, W'), the same as a factor, and the products."""
+    places = Places(size[0], size[1:], kernel, geometry, dtype, lines, stack)
+    parts, tiles, groups, _, rows = places.tiles.shape
+    height, width = geometry.output_size(size[1:], kernel)
+    picture = empty((outputs, height, stack, width) if stack > 1 else (0,) * 4, dtype)
+    factor = picture.reshape(1, groups, outputs // groups, -1) if picture.size else picture
+    return places, picture, factor, empty((parts, tiles, groups, outputs // groups, rows), dtype)
 
 
 def _by_taps(x: np.ndarray, g: np.ndarray, geometry: Geometry, kernel: tuple[int, ...]) -> np.ndarray:
@@ -106,7 +133,7 @@ def _make_columns(
 
 def sum_channels(x: np.ndarray) -> np.ndarray:
     """Each channel's sum over the batch and the places, conv2d's adjoint in the bias: (N, C, H, W) -> (C,)."""
-    chunks = _chunks(len(x))
+    chunks = _chunks(len(x), x.shape[1])
     sums = np.zeros((len(chunks), x.shape[1]), x.dtype)
 
     def work(number: int) -> None:

@@ -54,9 +54,19 @@ _helpers = 0
 _starting = threading.Lock()
 
 
+def set_numpy_up() -> None:
+    """NumPy's settings for this thread or context, in every primitive: no warnings, and small buffers.
+
+    A ufunc with a broadcast or strided operand goes through buffers of so many elements, unless rows are longer: with
+    8,192, NumPy's default, a bias takes 54 us to add to 131,072 elements, and with 1,024 17.
+    """
+    np.seterr(all="ignore")
+    np.setbufsize(1024)
+
+
 def _help() -> None:
     _here.inside_job = True
-    np.seterr(all="ignore")  # as in every primitive
+    set_numpy_up()
     while True:
         job = _jobs.get()
         job.helped.put(job.take_part())
