@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,7 +38,7 @@ def save(drawing: graphviz.Digraph, path: Path, theme: str) -> None:
         else:
             copy = drawing.copy()
             copy.graph_attr["dpi"] = "144"
-            path.write_bytes(copy.pipe(format=path.suffix[1:]))
+            path.write_bytes(_rendered(copy, path.suffix[1:]))
     except graphviz.ExecutableNotFound:
         text = path.with_suffix(".gv")
         text.write_text(drawing.source, encoding="utf-8")
@@ -51,12 +52,23 @@ def save(drawing: graphviz.Digraph, path: Path, theme: str) -> None:
 def svg(drawing: graphviz.Digraph, theme: str = "auto") -> str:
     """The drawing as one <svg> element, for a file or a page; with "auto" it is dark for readers who prefer that.
 
-    Needs graphviz's `dot`, and raises graphviz.ExecutableNotFound without it.
+    Needs graphviz's `dot`: raises graphviz.ExecutableNotFound without it, subprocess.CalledProcessError if it fails.
     """
-    text = drawing.pipe(format="svg", encoding="utf-8")
+    text = _rendered(drawing, "svg").decode()
     text = re.sub(r"<!--.*?-->\n", "", text[text.index("<svg") :], flags=re.DOTALL)
     if theme == "auto":
         text = text.replace("<svg ", '<svg class="autograd" ', 1)
         end = text.index(">") + 1
         text = f"{text[:end]}\n<style>{dark_style('.autograd')}</style>{text[end:]}"
     return text
+
+
+def _rendered(drawing: graphviz.Digraph, kind: str) -> bytes:
+    """What `dot` makes of it. Not by `Digraph.pipe`, where a dot that ends early is a BrokenPipeError, or is not."""
+    import graphviz
+
+    command = ["dot", f"-T{kind}"]
+    try:
+        return subprocess.run(command, input=drawing.source.encode(), capture_output=True, check=True).stdout
+    except FileNotFoundError:
+        raise graphviz.ExecutableNotFound(command) from None
