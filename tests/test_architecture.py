@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import tinygrad_cnn as tg
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "tinygrad_cnn"
 SOURCES = sorted(path for folder in ("tinygrad_cnn", "models", "experiments") for path in (ROOT / folder).rglob("*.py"))
@@ -56,19 +58,36 @@ def test_a_file_is_short_and_says_what_it_is_about(path):
     assert not text or ast.get_docstring(ast.parse(text)), "a file's first docstring gives its one idea"
 
 
+def python(code: str) -> str:
+    """What a fresh interpreter prints."""
+    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
 def test_importing_the_package_loads_numpy_and_nothing_heavier():
-    heavy = [
-        "cv2",
-        "matplotlib",
-        "kagglehub",
-        "graphviz",
-        "tqdm",
-        "safetensors",
-        "threadpoolctl",
-        "torch",
-        "onnx",
-        "PIL",
-    ]
-    code = f"import sys, tinygrad_cnn; print([name for name in {heavy} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    heavy = {"cv2", "matplotlib", "kagglehub", "graphviz", "tqdm", "safetensors", "threadpoolctl"}
+    heavy |= {"torch", "onnx", "PIL"}
+    slow = {"numpy.random", "dataclasses", "html", "inspect", "json", "pathlib"}  # milliseconds each
+    later = {f"tinygrad_cnn.{name}" for name in tg._rooms}
+    new = python("import sys, numpy; before = {*sys.modules}; import tinygrad_cnn; print(*{*sys.modules} - before)")
+    assert not (heavy | slow | later) & set(new.split())
+    assert "tinygrad_cnn.nn" in new
+
+
+@pytest.mark.parametrize("name", sorted({*tg._rooms, *tg._rooms_of}))
+def test_a_name_that_is_not_needed_at_once_is_there_when_asked_for(name):
+    code = f"import tinygrad_cnn as tg; print({name!r} in dir(tg)); tg.{name}"
+    assert python(f"{code}; from tinygrad_cnn import {name}; print(tg.{name} is {name})").split() == ["True", "True"]
+
+
+def test_type_checkers_see_the_names_that_are_imported_later():
+    (block,) = [node for node in ast.parse((PACKAGE / "__init__.py").read_text()).body if isinstance(node, ast.If)]
+    imports = [node for node in block.body if isinstance(node, ast.ImportFrom)]
+    seen = {name.name: node.module for node in imports for name in node.names}
+    assert seen == dict.fromkeys(tg._rooms) | tg._rooms_of
+
+
+def test_a_name_that_does_not_exist_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'tinygrad_cnn' has no attribute 'zeross'"):
+        _ = tg.zeross
+    with pytest.raises(ImportError):
+        from tinygrad_cnn import zeross  # noqa: F401

@@ -185,3 +185,10 @@ def test_the_distributions_are_those_promised() -> None:
 
 def test_manual_seed_returns_the_default_generator() -> None:
     assert tg.manual_seed(3) is tg.default_generator()
+
+
+def test_before_any_seed_is_given_the_default_generator_starts_from_0(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tinygrad_cnn.random._default", {})
+    first = tg.rand(2), tg.rand(2)
+    tg.manual_seed(0)
+    assert [x.tolist() for x in first] == [tg.rand(2).tolist(), tg.rand(2).tolist()]

@@ -4,6 +4,9 @@ A `Tensor` records what is computed with it; `backward()` walks the record back.
 PyTorch's wherever PyTorch has the thing. Start reading at `autograd.py`.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from . import autograd, functional, kernels, nn, ops, optim
 from .autograd import Primitive, grad, primitive
 from .creation import (
@@ -21,14 +24,31 @@ from .creation import (
     zeros_like,
 )  # fmt: skip
 from .gradcheck import gradcheck
-from .io import load, save
 from .kernels import get_num_threads, set_num_threads
 from .modes import Event, enable_grad, is_grad_enabled, no_grad, observe
 from .nn import summary
 from .ops import *  # noqa: F403
-from .profiler import profile
 from .random import default_generator, manual_seed
 from .tensor import Tensor
-from .viz.graph import draw
+
+if TYPE_CHECKING:
+    from . import data, explain, io, profiler, train, viz
+    from .io import load, save
+    from .profiler import profile
+    from .viz import draw
+else:  # what not every program needs is imported when it is first asked for (PEP 562)
+    _rooms = {"data", "explain", "io", "profiler", "train", "viz"}
+    _rooms_of = {"draw": "viz", "load": "io", "profile": "profiler", "save": "io"}
+
+    def __getattr__(name: str) -> object:
+        if name in _rooms_of:
+            return getattr(__getattr__(_rooms_of[name]), name)
+        if name in _rooms:
+            return import_module(f".{name}", __name__)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *_rooms, *_rooms_of})
+
 
 __version__ = "0.1.0"

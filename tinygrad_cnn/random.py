@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-_generator = np.random.default_rng(0)
+# Empty until its first use: to load numpy.random takes half as long as to load all of this package.
+_default: dict[str, np.random.Generator] = {}
 
 
 def manual_seed(seed: int) -> np.random.Generator:
@@ -15,11 +16,10 @@ def manual_seed(seed: int) -> np.random.Generator:
     >>> a == tg.manual_seed(7).random()
     True
     """
-    global _generator
-    _generator = np.random.default_rng(seed)
-    return _generator
+    _default["generator"] = generator = np.random.default_rng(seed)
+    return generator
 
 
 def default_generator() -> np.random.Generator:
     """The generator that initialisers and dropout draw from when none is given."""
-    return _generator
+    return _default.get("generator") or _default.setdefault("generator", np.random.default_rng(0))

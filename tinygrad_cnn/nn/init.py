@@ -6,7 +6,7 @@ They draw from `generator`, a NumPy Generator, or else from the one that `tinygr
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,13 +14,14 @@ from ..random import default_generator
 from ..tensor import Tensor
 from .parameter import overwrite
 
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
 __all__ = [
     "calculate_gain", "constant_", "dirac_", "eye_", "fan_in_uniform_", "kaiming_normal_", "kaiming_uniform_",
     "normal_", "ones_", "orthogonal_", "sparse_", "trunc_normal_", "uniform_", "xavier_normal_",
     "xavier_uniform_", "zeros_",
 ]  # fmt: skip
-
-Generator = np.random.Generator
 
 
 def _fill(tensor: Tensor, values: Any) -> Tensor:

@@ -6,7 +6,6 @@ import contextlib
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,16 +21,14 @@ __all__ = ["summary"]
 COLUMNS = ("Layer", "Output shape", "Parameters", "FLOPs", "Activations")
 
 
-@dataclass
 class _Row:
     """One run of a module, or of an op that a module with layers below it ran itself."""
 
-    label: str
-    shape: str
-    parameters: int = 0
-    flops: int = 0
-    activation_bytes: int = 0
-    inside: list[_Row] = field(default_factory=list)
+    def __init__(
+        self, label: str, shape: str, flops: int = 0, activation_bytes: int = 0, inside: Sequence[_Row] = ()
+    ) -> None:
+        self.label, self.shape, self.inside = label, shape, inside
+        self.parameters, self.flops, self.activation_bytes = 0, flops, activation_bytes
 
     def lines(self, first: str = "", rest: str = "") -> Iterator[tuple[str, ...]]:
         """This row and those inside it, as a tree: `first` leads up to this label, `rest` to those below."""
@@ -131,14 +128,14 @@ class _Watch(contextlib.ExitStack):
         is_view = any(isinstance(a, np.ndarray) and np.may_share_memory(a, out) for a in arrays)
         if not is_view:
             work = flops(event.primitive.name, [np.shape(a) for a in arrays], out.shape, event.options)
-            row = _Row(public_name(event.primitive.name), str(out.shape), 0, work, out.nbytes)
+            row = _Row(public_name(event.primitive.name), str(out.shape), work, out.nbytes)
             self.rows[len(running)].append(row)
             self.flops += row.flops
             self.activation_bytes += row.activation_bytes
 
     def module_ran(self, module: Module, inputs: tuple[Any, ...], output: Any) -> None:
         depth = len(current_modules())
-        row = _Row(self.labels[id(module)], _shape(output), inside=self.rows.pop(depth, []))
+        row = _Row(self.labels[id(module)], _shape(output), inside=self.rows.pop(depth, ()))
         for parameter in module.parameters(recurse=False):
             if id(parameter) not in self.counted:
                 self.counted.add(id(parameter))
@@ -146,7 +143,7 @@ class _Watch(contextlib.ExitStack):
         if not any(True for _ in module.children()):  # a layer: its ops are its own affair
             row.flops = sum(op.flops for op in row.inside)
             row.activation_bytes = sum(op.activation_bytes for op in row.inside)
-            row.inside = []
+            row.inside = ()
         self.rows[depth - 1].append(row)
 
 
