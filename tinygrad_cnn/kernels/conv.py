@@ -17,7 +17,8 @@ from .memory import empty
 from .threads import parallel_for, parallel_with
 
 SHORTEST_LINE = 32  # places; products of shorter lines each are slower than one product of them all
-FEWEST_PIECES = 4  # a batch of fewer images is cut across them, so that threads share one image
+FEWEST_PIECES = 4  # a batch of fewer images is cut across them, so that threads share one image,
+WORTH_SHARING = 1 << 26  # if it takes so many multiplications: half a millisecond's
 
 
 def conv2d(x: np.ndarray, w: np.ndarray, geometry: Geometry, bias: np.ndarray | None = None) -> np.ndarray:
@@ -27,7 +28,7 @@ def conv2d(x: np.ndarray, w: np.ndarray, geometry: Geometry, bias: np.ndarray | 
         return _pointwise(x, w, geometry.groups, bias)
     places = geometry.output_size(x.shape[2:], w.shape[2:])
     out = empty((len(x), len(w), *places), x.dtype)
-    bands = _bands(len(x), places[0])
+    bands = _bands(len(x), places[0], w[0].size * out.size)
     height = places[0] // bands
     plan = _plan(w.shape, geometry, places)
     matrix = _matrix(w, geometry.groups, plan.split, bias)
@@ -47,12 +48,14 @@ def conv2d(x: np.ndarray, w: np.ndarray, geometry: Geometry, bias: np.ndarray | 
             _add_up(buffers.pictures, targets[n, band, 0])
 
     arguments = (x.shape[1:], w.shape, geometry, x.dtype, height, plan, bias is not None)
-    parallel_with(_make_buffers, work, len(x) * bands, arguments)
+    parallel_with(_make_buffers, work, len(x) * bands, arguments, keep=True)
     return out
 
 
-def _bands(count: int, lines: int) -> int:
+def _bands(count: int, lines: int, multiplications: int) -> int:
     """Into how many bands each image is cut."""
+    if multiplications < WORTH_SHARING:
+        return 1
     return max(n for n in range(1, FEWEST_PIECES + 1) if lines % n == 0 and n * count <= max(count, FEWEST_PIECES))
 
 
@@ -131,7 +134,7 @@ def _pointwise(x: np.ndarray, w: np.ndarray, groups: int, bias: np.ndarray | Non
     count, channels, height, width = x.shape
     out = empty((count, len(w), height, width), x.dtype)
     matrix = w.reshape(groups, len(w) // groups, channels // groups)
-    bands = _bands(count, height)
+    bands = _bands(count, height, channels * out.size)
     fitting = [n for n in range(1, height // bands + 1) if n * width * matrix[0].size <= SMALL_PRODUCT]
     lines = max((n for n in fitting if height // bands % n == 0), default=height // bands)
     # (N, bands, tiles, groups, C/groups, places)

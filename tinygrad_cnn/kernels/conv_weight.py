@@ -60,7 +60,7 @@ def _by_places(x: np.ndarray, g: np.ndarray, geometry: Geometry, kernel: tuple[i
             total += products[:, 0] if lines == height else np.add.reduce(products, axis=1)
 
     arguments = (x.shape[1:], outputs, kernel, geometry, x.dtype, lines, stack)
-    parallel_with(_make_places, work, len(chunks), arguments)
+    parallel_with(_make_places, work, len(chunks), arguments, keep=True)
     total = sums.sum(axis=0).reshape(kernel[0], groups, per_group, kernel[1], channels)
     return np.ascontiguousarray(total.transpose(1, 2, 4, 0, 3)).reshape(outputs, channels, *kernel)
 
@@ -115,7 +115,8 @@ def _by_taps(x: np.ndarray, g: np.ndarray, geometry: Geometry, kernel: tuple[int
                 np.copyto(picture, g[n])
                 total += np.matmul(columns.whole[0], whole)
 
-    parallel_with(_make_columns, work, len(chunks), (x.shape[1:], outputs, kernel, geometry, x.dtype, height))
+    arguments = (x.shape[1:], outputs, kernel, geometry, x.dtype, height)
+    parallel_with(_make_columns, work, len(chunks), arguments, keep=True)
     total = sums.sum(axis=0).transpose(0, 2, 1)  # in the chunks' order; (groups, O/groups, C/groups * kernel)
     return np.ascontiguousarray(total).reshape(outputs, channels, *kernel)
 

@@ -13,6 +13,7 @@ from .threads import parallel_for, parallel_with, pieces
 # Elements: float32 pieces of input, output and scratch stay together in a core's L2 cache, and one step over a piece
 # takes long enough that threads seldom wait for each other's Python.
 PIECE = 1 << 16
+WORTH_WAKING = 4  # pieces, for each thread
 MASK_PIECE = 1 << 17  # with a mask of bytes as the only scratch
 
 
@@ -20,7 +21,7 @@ def _by_pieces(work: Callable[..., Any], out: np.ndarray, *arrays: np.ndarray) -
     """work(out_piece, *array_pieces) over flat pieces of C-ordered arrays of one shape."""
     flats = [a.reshape(-1) for a in (out, *arrays)]
     cuts = list(pieces(out.size, PIECE))
-    parallel_for(lambda i: work(*(flat[slice(*cuts[i])] for flat in flats)), len(cuts))
+    parallel_for(lambda i: work(*(flat[slice(*cuts[i])] for flat in flats)), len(cuts), WORTH_WAKING)
     return out
 
 
@@ -57,7 +58,7 @@ def where_positive(a: Any, b: Any) -> np.ndarray:
         np.logical_not(keep, out=keep)
         np.multiply(a, keep, out=to)  # NumPy widens the mask on the way, in chunks that stay in the L1 cache
 
-    parallel_with(lambda: empty((MASK_PIECE,), bool), mask, len(cuts))
+    parallel_with(lambda: empty((MASK_PIECE,), bool), mask, len(cuts), least=2)
     return out
 
 

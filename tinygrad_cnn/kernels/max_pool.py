@@ -84,7 +84,9 @@ def _max_windows(x: np.ndarray, windows: Windows, wins: np.ndarray | None) -> np
         if wins is not None and not best.min() > lowest:
             _note_with_care(chain, windows, size, (along, down))
 
-    parallel_with(lambda: Chain(windows, size, parts[0][1], x.dtype, lowest), work, len(parts))
+    most = max((stop - start for start, stop in parts), default=1)
+    # Without winners it is inference, often of one image, of which making the views is half the time.
+    parallel_with(Chain, work, len(parts), (windows, size, most, x.dtype, lowest), keep=wins is None, least=2)
     return out.reshape(*x.shape[:2], *windows.places)
 
 
