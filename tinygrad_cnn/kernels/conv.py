@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .im2col import SMALL_PRODUCT, Columns, Geometry, in_one_dtype
+from .im2col import MOST_BYTES, SMALL_PRODUCT, Columns, Geometry, in_one_dtype
 from .memory import empty
 from .threads import parallel_for, parallel_with
 
@@ -28,7 +28,8 @@ def conv2d(x: np.ndarray, w: np.ndarray, geometry: Geometry, bias: np.ndarray | 
         return _pointwise(x, w, geometry.groups, bias)
     places = geometry.output_size(x.shape[2:], w.shape[2:])
     out = empty((len(x), len(w), *places), x.dtype)
-    bands = _bands(len(x), places[0], w[0].size * out.size)
+    size = w[0].size * places[0] * places[1] * x.itemsize
+    bands = _bands(len(x), places[0], w[0].size * out.size, size)
     height = places[0] // bands
     plan = _plan(w.shape, geometry, places)
     matrix = _matrix(w, geometry.groups, plan.split, bias)
@@ -48,15 +49,15 @@ def conv2d(x: np.ndarray, w: np.ndarray, geometry: Geometry, bias: np.ndarray | 
             _add_up(buffers.pictures, targets[n, band, 0])
 
     arguments = (x.shape[1:], w.shape, geometry, x.dtype, height, plan, bias is not None)
-    parallel_with(_make_buffers, work, len(x) * bands, arguments, keep=True)
+    parallel_with(_make_buffers, work, len(x) * bands, arguments, keep=size // bands <= MOST_BYTES)
     return out
 
 
-def _bands(count: int, lines: int, multiplications: int) -> int:
-    """Into how many bands each image is cut."""
-    if multiplications < WORTH_SHARING:
-        return 1
-    return max(n for n in range(1, FEWEST_PIECES + 1) if lines % n == 0 and n * count <= max(count, FEWEST_PIECES))
+def _bands(count: int, lines: int, multiplications: int, size: int) -> int:
+    """Into how many bands each image is cut: so that threads share it, and so that its columns are not too large."""
+    shared = FEWEST_PIECES // max(1, count) if multiplications >= WORTH_SHARING else 1
+    least = max(1, shared, -(-size // MOST_BYTES))
+    return next((n for n in range(least, lines) if lines % n == 0), lines)
 
 
 class _Plan(NamedTuple):
@@ -134,7 +135,7 @@ def _pointwise(x: np.ndarray, w: np.ndarray, groups: int, bias: np.ndarray | Non
     count, channels, height, width = x.shape
     out = empty((count, len(w), height, width), x.dtype)
     matrix = w.reshape(groups, len(w) // groups, channels // groups)
-    bands = _bands(count, height, channels * out.size)
+    bands = _bands(count, height, matrix[0, 0].size * out.size, 0)
     fitting = [n for n in range(1, height // bands + 1) if n * width * matrix[0].size <= SMALL_PRODUCT]
     lines = max((n for n in fitting if height // bands % n == 0), default=height // bands)
     # (N, bands, tiles, groups, C/groups, places)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from .im2col import SMALL_PRODUCT, Columns, Geometry, Places, in_one_dtype
+from .im2col import MOST_BYTES, SMALL_PRODUCT, Columns, Geometry, Places, in_one_dtype
 from .memory import empty
 from .threads import parallel_for, parallel_with, pieces
 
@@ -60,7 +60,8 @@ def _by_places(x: np.ndarray, g: np.ndarray, geometry: Geometry, kernel: tuple[i
             total += products[:, 0] if lines == height else np.add.reduce(products, axis=1)
 
     arguments = (x.shape[1:], outputs, kernel, geometry, x.dtype, lines, stack)
-    parallel_with(_make_places, work, len(chunks), arguments, keep=True)
+    size = stack * channels * groups * kernel[1] * height * width * x.itemsize
+    parallel_with(_make_places, work, len(chunks), arguments, keep=size <= MOST_BYTES)
     total = sums.sum(axis=0).reshape(kernel[0], groups, per_group, kernel[1], channels)
     return np.ascontiguousarray(total.transpose(1, 2, 4, 0, 3)).reshape(outputs, channels, *kernel)
 
@@ -116,7 +117,8 @@ def _by_taps(x: np.ndarray, g: np.ndarray, geometry: Geometry, kernel: tuple[int
                 total += np.matmul(columns.whole[0], whole)
 
     arguments = (x.shape[1:], outputs, kernel, geometry, x.dtype, height)
-    parallel_with(_make_columns, work, len(chunks), arguments, keep=True)
+    size = groups * rows * height * width * x.itemsize
+    parallel_with(_make_columns, work, len(chunks), arguments, keep=size <= MOST_BYTES)
     total = sums.sum(axis=0).transpose(0, 2, 1)  # in the chunks' order; (groups, O/groups, C/groups * kernel)
     return np.ascontiguousarray(total).reshape(outputs, channels, *kernel)
 
