@@ -1,8 +1,8 @@
-"""Learn a person's age from a photograph of their face: UTKFace, and the networks in models/.
+"""Learn a person's age, gender or both from a photograph of their face: UTKFace, and the networks in models/.
 
 python experiments/utkface_age.py                                      trains, tests, and writes runs/<name>/
 python experiments/utkface_age.py evaluate --weights W --data-dir D    tests on a folder of faces
-python experiments/utkface_age.py predict IMAGE... --weights W         prints ages
+python experiments/utkface_age.py predict IMAGE... --weights W         prints what it sees
 python experiments/utkface_age.py explain IMAGE --weights W            draws what in the picture made the age
 """
 
@@ -30,10 +30,11 @@ from experiments.age.explain import explanation, plot_explanation
 from experiments.age.faces import REAL, Faces, UserError, find_faces
 from experiments.age.fit import fit
 from experiments.age.live import open_window
-from experiments.age.networks import MODELS, make_head, make_model
+from experiments.age.networks import MODELS, make_model
 from experiments.age.options import parse
 from experiments.age.page import Page
-from experiments.age.report import baseline, write_report
+from experiments.age.report import said_to_beat, to_beat, write_report
+from experiments.age.tasks import TASKS, cells, columns, in_short, make_head
 from tinygrad_cnn.data import UnreadableImage, read_image, to_float
 from tinygrad_cnn.explain import UnknownLayer
 from tinygrad_cnn.train import AgeModel, Pass, RunFolder, environment, evaluate, load_age_model
@@ -42,53 +43,49 @@ from tinygrad_cnn.viz.graph import svg
 
 def train(options: argparse.Namespace) -> None:
     """Find the faces, train on one part of them, choose the best epoch by the second, test on the third."""
-    run, faces = begin(options, options.image_size)
+    run, faces = begin(options, options.image_size, TASKS[options.task])
     part = faces.test_part
     for needed in ("train", "val"):
         if not len(faces.parts[needed]):
             raise UserError(f"{len(faces.dataset)} faces leave none for {needed}: more are needed")
     ages = faces.ages("train")
     median = float(np.median(ages))
-    to_beat = {part: baseline(median, faces.ages(part)).mae for part in dict.fromkeys(["val", part])}
-    sizes = ", ".join(f"{len(faces.parts[part]):,} {part}" for part in ("train", "val", "test"))
-    run.say(
-        f"split ({faces.split_name}): {sizes}",
-        f"to beat: predicting the training median, {median:.0f} years, is off by "
-        + " and ".join(f"{error:.2f} years on {part}" for part, error in to_beat.items()),
-    )
-
     tg.manual_seed(options.seed)
     head = make_head(options, ages)
     network = make_model(options, head)
     model = AgeModel(network, options.image_size, head, median, faces.kind, options.flip_average)
+    lines = {part: to_beat(model, faces, part) for part in dict.fromkeys(["val", part])}
+    sizes = ", ".join(f"{len(faces.parts[part]):,} {part}" for part in ("train", "val", "test"))
     count = sum(parameter.numel() for parameter in network.parameters())
     run.say(
+        f"split ({faces.split_name}): {sizes}",
+        f"to beat: {said_to_beat(model, lines)}",
         f"{options.model}: {count:,} parameters, {options.threads} threads",
-        f"writing to {run.path}; its report.html shows how it goes",
+        f"writing to {run.path}; its {'report.html' if 'age' in head.subjects else 'history.png'} shows how it goes",
     )
     draw_graph(run, model, faces)
     if options.live and (why := open_window(run.path)):
-        run.say(f"no window: {why}; {run.path / 'report.html'} shows the same, and more")
+        run.say(f"no window: {why}; {run.path / 'history.png'} shows the same")
     try:
-        with Page(run, model, faces, options.epochs, to_beat["val"]) as page:
-            best = fit(run, model, faces, options, to_beat["val"], page.after_epoch)
+        with Page(run, model, faces, options.epochs, lines["val"]) as page:
+            best = fit(run, model, faces, options, lines["val"], page.after_epoch)
             model = load_age_model(run.path / "best.safetensors", MODELS)
             result = measure(model, faces, part, options.batch_size)
-            run.say("", *write_report(run, model, faces, part, result, best=best._asdict()), "")
+            run.say("", *write_report(run, model, faces, part, result, best=best.as_dict()), "")
             page.finish(model, part, result)
     except KeyboardInterrupt:
         where = run.path / "last.safetensors"
         raise KeyboardInterrupt(f"interrupted; the last weights are in {where}; data: {faces.kind}") from None
-    run.say(
-        f"{part} MAE {result.errors.mae:.2f} years (predicting the median: {to_beat[part]:.2f}); "
-        f"everything is in {run.path}; data: {faces.kind}"
+    guess = (
+        f"predicting the median: {lines[part]:.2f}" if "age" in head.subjects else f"the commonest: {lines[part]:.1%}"
     )
+    run.say(f"{part} {result.errors.words()} ({guess}); everything is in {run.path}; data: {faces.kind}")
 
 
 def evaluate_folder(options: argparse.Namespace) -> None:
     """Measure trained weights on a folder of faces."""
     model = load_model(options.weights)
-    run, faces = begin(options, model.image_size)
+    run, faces = begin(options, model.image_size, model.head.subjects)
     if not len(faces.parts[options.part]):
         raise UserError(f"{len(faces.dataset)} faces leave none for {options.part}: --part all takes them all")
     result = measure(model, faces, options.part, options.batch_size)
@@ -96,18 +93,18 @@ def evaluate_folder(options: argparse.Namespace) -> None:
     if options.part == "all":
         run.say("faces that the weights were trained on, if any are in this folder, flatter the figure; see --part")
     trained = f", weights trained on {model.data}" if model.data != faces.kind else ""
-    run.say(f"MAE {result.errors.mae:.2f} years; everything is in {run.path}; data: {faces.kind}{trained}")
+    run.say(f"{result.errors.words()}; everything is in {run.path}; data: {faces.kind}{trained}")
 
 
 def predict(options: argparse.Namespace) -> None:
-    """Print the age seen in each picture; those that can't be read are named at the end."""
+    """Print what is seen in each picture; those that can't be read are named at the end."""
     import cv2
 
     model = load_model(options.weights)
     unreadable = []
     if options.annotate is not None:
         options.annotate.mkdir(parents=True, exist_ok=True)
-    print("age (years)   picture")
+    print(*columns(model.head), "picture", sep="   ")
     for number, path in enumerate(options.images, 1):
         try:
             face = read_image(path, model.image_size)
@@ -115,11 +112,11 @@ def predict(options: argparse.Namespace) -> None:
         except UnreadableImage as error:
             unreadable.append(f"{path}: {error}")
             continue
-        age = float(model.predict(face[None])[0])
-        print(f"{age:>11.1f}   {path}", flush=True)
+        predicted = model.predict(face[None])
+        print(*cells(model.head, predicted), path, sep="   ", flush=True)
         if options.annotate is not None:
             note = "" if model.data == REAL else f"trained on {model.data}"
-            _, content = cv2.imencode(".png", annotated(picture, age, note)[:, :, ::-1])
+            _, content = cv2.imencode(".png", annotated(picture, in_short(model.head, predicted), note)[:, :, ::-1])
             (options.annotate / f"{number:04d}-{path.stem}.png").write_bytes(content.tobytes())
     if options.annotate is not None:
         print(f"annotated pictures are in {options.annotate}")
@@ -131,6 +128,10 @@ def predict(options: argparse.Namespace) -> None:
 def explain(options: argparse.Namespace) -> None:
     """Draw what in one picture of a face made the model predict the age that it does."""
     model = load_model(options.weights)
+    if "age" not in model.head.subjects:
+        raise UserError(
+            f"{options.weights} tells the {model.head.subjects[0].replace('_', ' ')}: only ages are explained"
+        )
     out = options.out or Path(f"{options.image.stem}-explained.png")
     try:
         face = read_image(options.image, model.image_size)
@@ -161,11 +162,11 @@ def load_model(path: Path) -> AgeModel:
         raise UserError(str(error)) from error
 
 
-def begin(options: argparse.Namespace, image_size: int) -> tuple[RunFolder, Faces]:
-    """A run's folder and its faces. Where no faces can be had, no folder is left behind."""
+def begin(options: argparse.Namespace, image_size: int, subjects: tuple[str, ...]) -> tuple[RunFolder, Faces]:
+    """A run's folder, and its faces for a model of `subjects`. Where no faces can be had, no folder is left behind."""
     run = run_folder(options)
     try:
-        faces = find_faces(options, image_size, run.say)
+        faces = find_faces(options, image_size, run.say).for_subjects(subjects, run.say)
     except BaseException:
         (run.path / "log.txt").unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # the folder was there before, and holds something else
@@ -214,7 +215,7 @@ def draw_graph(run: RunFolder, model: AgeModel, faces: Faces) -> None:
     """Draw what autograd records for the loss of two faces: graph.gv, and graph.svg where graphviz's dot is."""
     images = tg.Tensor(to_float(faces.images("train", np.arange(len(faces.parts["train"]))[:2])))
     network = copy.deepcopy(model.model)  # a forward in training mode moves batch norm's statistics
-    loss = model.head.loss(network(images), tg.Tensor(faces.ages("train")[:2].astype(np.float32)))
+    loss = model.head.loss(network(images), tg.Tensor(faces.targets("train")[:2]))
     title = f"{type(model.model).__name__} and its loss: {faces.kind}"
     graph = tg.draw(loss, model=network, title=title)
     run.write("graph.gv", graph.source)

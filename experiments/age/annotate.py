@@ -1,4 +1,4 @@
-"""A picture with the age that was predicted for it written below."""
+"""A picture with what was predicted for it written below."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ NARROWEST = 240  # pixels: smaller pictures are enlarged, so that the text fits 
 DARK = 34  # grey level of what is added
 
 
-def annotated(image: np.ndarray, age: float, note: str = "") -> np.ndarray:
-    """`image`, uint8 RGB `(H, W, 3)`, on top of a dark band that says the age in years, and a smaller note.
+def annotated(image: np.ndarray, answer: str, note: str = "") -> np.ndarray:
+    """`image`, uint8 RGB `(H, W, 3)`, on top of a dark band that says the answer, and a smaller note.
 
     A picture narrower than the text is enlarged, by not more than makes its longer side `2 * NARROWEST`, and
     then widened with the band's grey.
@@ -25,10 +25,13 @@ def annotated(image: np.ndarray, age: float, note: str = "") -> np.ndarray:
         width = NARROWEST
     unit = width / NARROWEST  # one pixel of the narrowest picture
     band = np.full((round((58 if note else 40) * unit), width, 3), DARK, np.uint8)
-    lines = [(f"{age:.0f} years", 0.8, 28)] + ([(note, 0.42, 48)] if note else [])
+    lines = [(answer, 0.8, 28)] + ([(note, 0.42, 48)] if note else [])
     for text, size, baseline in lines:
         scale, stroke = size * unit, max(1, round(1.4 * size * unit))
         (text_width, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, stroke)
+        if text_width > 0.95 * width:
+            scale *= 0.95 * width / text_width
+            (text_width, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, stroke)
         place = (max(0, (width - text_width) // 2), round(baseline * unit))
         cv2.putText(band, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, (240, 240, 240), stroke, cv2.LINE_AA)
     return np.concatenate([image, band])

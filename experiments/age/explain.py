@@ -42,10 +42,15 @@ class Years(nn.Module):
     """An age model as one module that gives years: its head, and the mirror image if it looks at that, included."""
 
     def __init__(self, model: AgeModel) -> None:
-        self.network, self.years = model.model, model.years
+        self.network, self.see = model.model, model.see
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.years(x)
+        return ages(self.see(x))
+
+
+def ages(predicted: Tensor) -> Tensor:
+    """The ages `(N,)` in years among predictions: the first column, where there are more than one."""
+    return predicted if predicted.ndim == 1 else predicted[:, 0]
 
 
 def explanation(model: AgeModel, face: np.ndarray, layer: str | None = None) -> Explanation:
@@ -58,14 +63,18 @@ def explanation(model: AgeModel, face: np.ndarray, layer: str | None = None) -> 
     maps = feature_maps(network, x)
     if layer is None:
         layer = next(reversed(maps), "")
-    cam = grad_cam(network, x, layer, model.head.years)[0]
+
+    def answer(outputs: Tensor) -> Tensor:
+        return ages(model.head.predict(outputs))
+
+    cam = grad_cam(network, x, layer, answer)[0]
     if model.flip:
-        cam = (cam + grad_cam(network, x[..., ::-1], layer, model.head.years)[0, :, ::-1]) / 2
+        cam = (cam + grad_cam(network, x[..., ::-1], layer, answer)[0, :, ::-1]) / 2
     return Explanation(
         model=type(network).__name__,
         data=model.data,
         face=face,
-        age=float(model.predict(face[None])[0]),
+        age=float(model.predict(face[None]).flat[0]),
         layer=layer,
         grad_cam=cam,
         saliency=saliency(years, x)[0],

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn.data import DataLoader, KaggleUnreachable, Subset, SyntheticFaces, UTKFace, splits
+from experiments.age.tasks import labels
+from tinygrad_cnn.data import DataLoader, KaggleUnreachable, Relabelled, Subset, SyntheticFaces, UTKFace, splits
 from tinygrad_cnn.data.transforms import Transform
+from tinygrad_cnn.data.utkface import GENDERS, RACES
 from tinygrad_cnn.train import fingerprint
 
 REAL, SYNTHETIC = "UTKFace", "synthetic faces"
@@ -34,6 +36,7 @@ class Faces:
     split_name: str
     parts: dict[str, np.ndarray]  # train, val, test and all
     skipped: Sequence[tuple[Path, str]] = ()  # files that could not be used, each with the reason
+    subjects: tuple[str, ...] = ("age",)  # what a model is to learn of them
 
     @property
     def test_part(self) -> str:
@@ -44,12 +47,40 @@ class Faces:
         """The true ages of a part, in years."""
         return np.asarray(self.dataset.targets)[self.parts[part]]
 
+    def targets(self, part: str) -> np.ndarray:
+        """What a model is to learn of a part: float32 `(N,)`, or `(N, subjects)` of more than one subject."""
+        return self._targets()[self.parts[part]]
+
+    def _targets(self) -> np.ndarray:
+        columns = [labels(self.dataset, subject) for subject in self.subjects]
+        return columns[0] if len(columns) == 1 else np.stack(columns, axis=1)
+
+    def groups(self, part: str) -> dict[str, list[str]]:
+        """By gender and by race, of those that the data have: the group of each face of a part."""
+        given = {"gender": (self.dataset.genders, GENDERS)}
+        if isinstance(self.dataset, UTKFace):
+            given["race"] = (self.dataset.races, RACES)
+        return {
+            kind: ["unknown" if (group := of[i]) is None else names[group] for i in self.parts[part]]
+            for kind, (of, names) in given.items()
+        }
+
+    def for_subjects(self, subjects: tuple[str, ...], say: Say) -> Faces:
+        """These faces for a model that is to learn `subjects`, but for those of which one is not known."""
+        faces = replace(self, subjects=subjects)
+        known = np.isfinite(faces._targets()).reshape(len(self.dataset), -1).all(axis=1)
+        if not known.all():
+            say(f"{np.sum(~known):,} faces are left out: their names do not tell the {' or the '.join(subjects)}")
+            faces.parts = {part: rows[known[rows]] for part, rows in self.parts.items()}
+        return faces
+
     def images(self, part: str, places: np.ndarray) -> np.ndarray:
         """uint8 RGB `(N, H, W, 3)` of the faces at some places of a part."""
         return self.dataset.batch(self.parts[part][places])[0]
 
     def loader(self, part: str, batch_size: int, transform: Transform | None = None, **options: Any) -> DataLoader:
-        return DataLoader(Subset(self.dataset, self.parts[part]), batch_size, transform=transform, **options)
+        labelled = Relabelled(self.dataset, self._targets())
+        return DataLoader(Subset(labelled, self.parts[part]), batch_size, transform=transform, **options)
 
     def identity(self) -> dict[str, Any]:
         """What says, in a run's config.json, exactly which faces it saw, and which of them for what."""

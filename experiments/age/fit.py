@@ -22,10 +22,14 @@ WARM_UP = 0.05  # share of the steps, for the cosine schedule
 
 
 class Best(NamedTuple):
-    """The epoch, counted from 1, with the smallest error on the validation faces."""
+    """The epoch, counted from 1, with the smallest error on the validation faces, and its figures on them."""
 
     epoch: int
-    val_mae_years: float
+    error: float  # see Errors.error
+    figures: dict[str, float]
+
+    def as_dict(self) -> dict[str, float]:
+        return {"epoch": self.epoch, **{f"val_{name}": value for name, value in self.figures.items()}}
 
 
 def fit(
@@ -38,7 +42,7 @@ def fit(
 ) -> Best:
     """Train for all epochs. The run gets a row of history, a picture and the last weights after each, and the best.
 
-    `to_beat`, in years, is the validation error of predicting the median. With `--ema` it is the average that is
+    `to_beat` is the validation figure of one answer for everybody. With `--ema` it is the average that is
     validated and kept. `after_epoch` is called with what came of the validation faces. Ctrl-C saves the last weights
     first.
     """
@@ -48,7 +52,7 @@ def fit(
     optimizer = make_optimizer(network, options)
     schedule = make_schedule(optimizer, options, len(train_loader) * options.epochs)
     average = None if options.ema is None else optim.EMA(network, options.ema)
-    best = Best(0, float("inf"))
+    best = Best(0, float("inf"), {})
     epoch = 0
 
     def averaged() -> contextlib.AbstractContextManager[None]:
@@ -73,8 +77,7 @@ def fit(
                     "epoch": epoch,
                     "train_loss": round(trained.loss, 6),
                     "val_loss": round(val.loss, 6),
-                    "train_mae_years": round(trained.errors.mae, 4),
-                    "val_mae_years": round(val.errors.mae, 4),
+                    **figures_of_both(trained, val),
                     "learning_rate": float(f"{rate:.6g}"),
                     "image_size": size,
                     "images_per_second": round(trained.images_per_second, 1),
@@ -82,15 +85,15 @@ def fit(
                     "data": faces.kind,
                 }
             )
-            improved = val.errors.mae < best.val_mae_years
+            improved = val.errors.error < best.error
             if improved:
-                best = Best(epoch, val.errors.mae)
+                best = Best(epoch, val.errors.error, val.errors.figures())
                 keep("best.safetensors")
             keep("last.safetensors")
             columns = {column: [row[column] for row in run.history] for column in run.history[0]}
             run.write_figure("history.png", viz.plot_history(columns, to_beat, f"{name} trained on {faces.kind}"))
             run.say(
-                f"{title}  loss {trained.loss:.4f}  MAE {trained.errors.mae:5.2f}  val MAE {val.errors.mae:5.2f} years"
+                f"{title}  loss {trained.loss:.4f}  {trained.errors.words(units=False)}  val {val.errors.words()}"
                 f"  {trained.images_per_second:,.0f} images/s  {trained.seconds + val.seconds:.0f} s"
                 + ("  best so far" if improved else "")
             )
@@ -102,6 +105,15 @@ def fit(
         keep("last.safetensors")
         raise
     return best
+
+
+def figures_of_both(trained: Pass, val: Pass) -> dict[str, float]:
+    """The figures of an epoch, those of the training faces and of the validation faces in turn."""
+    pairs = zip(trained.errors.figures().items(), val.errors.figures().values(), strict=True)
+    return {
+        f"{part}_{name}": round(value, 4) for (name, *of_train), of_val in pairs
+        for part, value in (("train", *of_train), ("val", of_val))
+    }  # fmt: skip
 
 
 def sizes_by_epoch(options: argparse.Namespace) -> list[int]:

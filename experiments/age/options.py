@@ -10,10 +10,12 @@ from typing import NoReturn
 
 import tinygrad_cnn as tg
 from experiments.age.faces import SYNTHETIC_COUNT, UserError
+from experiments.age.tasks import TASKS
 from models.age_resnet import LEAST_SIZE
 from tinygrad_cnn.data.transforms import AUGMENTATIONS
 
 COMMANDS = ("train", "evaluate", "predict", "explain")
+CLASSES = ("gender", "age_group")  # tasks that tell no age in years
 HEAD_DEFAULTS: dict[str, dict[str, object]] = {
     "regression": {"loss": "smooth_l1"},
     "expected": {"sigma": 2.0, "l1_weight": 1.0},
@@ -64,9 +66,12 @@ def _train(parser: argparse.ArgumentParser) -> None:
     _run_folder(parser)
     group = parser.add_argument_group("model")
     group.add_argument("--model", choices=("AgeCNN", "AgeResNet"), default="AgeCNN", help="see models/")
-    group.add_argument("--head", choices=("regression", "expected"), default="regression",
-                       help="regression: one output, the age; expected: a softmax over ages, whose mean is the age"
-                       " (not for AgeCNN)")  # fmt: skip
+    group.add_argument("--task", choices=TASKS, default="age",
+                       help="what to learn: age_group is the decade; multi is the three in one network"
+                       " (neither for AgeCNN)")  # fmt: skip
+    group.add_argument("--head", choices=HEAD_DEFAULTS,
+                       help="for an age, regression: one output, the age; expected: a softmax over ages, whose mean is"
+                       " the age (not for AgeCNN) (default: regression)")  # fmt: skip
     group.add_argument("--loss", choices=("smooth_l1", "l1", "mse"),
                        help="between standardised ages, for --head regression (default: smooth_l1)")  # fmt: skip
     group.add_argument("--sigma", type=_not_negative, metavar="YEARS",
@@ -101,7 +106,7 @@ def _train(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--no-augment", dest="augment", action="store_const", const=(), default=argparse.SUPPRESS,
                        help="the same as --augment none")  # fmt: skip
     group.add_argument("--flip-average", action="store_true",
-                       help="an age is the mean of that of the face and that of its mirror image")  # fmt: skip
+                       help="a prediction is the mean of that for the face and that for its mirror image")  # fmt: skip
     group.add_argument("--live", action="store_true", help="also show the curves in a window, where there is a display")
     group.add_argument("--seed", type=_count, default=0, metavar="N",
                        help="of the first weights, the order of the faces, and their augmentation")  # fmt: skip
@@ -109,14 +114,21 @@ def _train(parser: argparse.ArgumentParser) -> None:
 
 def _settle(options: argparse.Namespace) -> None:
     """Fill in what one option leaves to another. Raises UserError for options that contradict each other."""
-    if options.model == "AgeCNN" and (options.head != "regression" or options.progressive):
-        wanted = "--progressive" if options.progressive else f"--head {options.head}"
-        raise UserError(f"AgeCNN has one output and one image size: {wanted} takes another --model")
+    if options.task in CLASSES and options.head is not None:
+        raise UserError(f"--head has no meaning for --task {options.task}")
+    if options.task not in CLASSES and options.head is None:
+        options.head = "regression"
+    if options.model == "AgeCNN":
+        too_much = {"--progressive": options.progressive, "--head expected": options.head == "expected",
+                    f"--task {options.task}": options.task not in ("age", "gender")}  # fmt: skip
+        for wanted in [name for name, given in too_much.items() if given]:
+            raise UserError(f"AgeCNN has one output and one image size: {wanted} takes another --model")
     for head, defaults in HEAD_DEFAULTS.items():
         for name, value in defaults.items():
             given = getattr(options, name) is not None
             if given and head != options.head:
-                raise UserError(f"--{name.replace('_', '-')} has no meaning for --head {options.head}")
+                chosen = f"--head {options.head}" if options.head else f"--task {options.task}"
+                raise UserError(f"--{name.replace('_', '-')} has no meaning for {chosen}")
             if not given and head == options.head:
                 setattr(options, name, value)
     sizes = options.progressive or (options.image_size or 128,)
@@ -140,11 +152,11 @@ def _evaluate(parser: argparse.ArgumentParser) -> None:
 
 
 def _predict(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Print the age that a trained model sees in each picture of a face (JPEG or PNG)."
+    parser.description = "Print what a trained model sees in each picture of a face (JPEG or PNG)."
     parser.add_argument("images", nargs="+", type=_path, metavar="IMAGE", help="picture of one face")
     _weights(parser)
     parser.add_argument("--annotate", type=_path, metavar="DIR",
-                        help="also write each picture there with its age below it")  # fmt: skip
+                        help="also write each picture there with the answer below it")  # fmt: skip
     _threads(parser)
 
 

@@ -1,4 +1,7 @@
-"""The run's page, `report.html`: written when training begins, after each epoch, and when the run is over."""
+"""The run's page, `report.html`: written when training begins, after each epoch, and when the run is over.
+
+It tells of ages; of a model that tells none there is no page.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ import numpy as np
 
 from experiments.age.faces import Faces
 from experiments.age.report import PART_NAMES, figures, first_filters
+from experiments.age.tasks import by_subject
 from tinygrad_cnn.train import AgeModel, Pass, RunFolder
 from tinygrad_cnn.viz.report import Outcome, Report, render
 
@@ -44,15 +48,22 @@ class Page:
 
     def after_epoch(self, val: Pass) -> None:
         """Show an epoch, and how the validation faces fared after it."""
-        self.result = "val", val
+        self._show("val", val)
         self._write("running")
 
     def finish(self, model: AgeModel, part: str, result: Pass) -> None:
         """Show the final model, and how the faces of `part` fared with it."""
-        self.model, self.result = model, (part, result)
+        self.model = model
+        self._show(part, result)
         self._write("finished")
 
+    def _show(self, part: str, result: Pass) -> None:
+        if "age" in self.model.head.subjects:
+            self.result = part, by_subject(self.model.head, result)["age"]
+
     def _write(self, state: Literal["running", "finished", "stopped"], reason: str = "") -> None:
+        if "age" not in self.model.head.subjects:
+            return
         try:
             self.run.write(FILE, render(self._report(state, reason)))
         except Exception as error:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from experiments.age.faces import Faces
+from experiments.age.tasks import by_subject
 from tinygrad_cnn import viz
-from tinygrad_cnn.train import AgeErrors, AgeModel, Pass, RunFolder
+from tinygrad_cnn.train import AgeErrors, AgeModel, Confusion, Pass, RunFolder
 
 PART_NAMES = {"train": "training faces", "val": "validation faces", "test": "test faces", "all": "faces"}
 SHOWN_FACES = 24
@@ -19,30 +21,82 @@ def baseline(median: float, ages: np.ndarray) -> AgeErrors:
     return AgeErrors().update(np.full(len(ages), median), ages)
 
 
+def to_beat(model: AgeModel, faces: Faces, part: str) -> float:
+    """The error in years of the median age, or the accuracy of the commonest class, for everybody in a part."""
+    if "age" in model.head.subjects:
+        return baseline(model.median, faces.ages(part)).mae
+    _, counts = np.unique(faces.targets(part), return_counts=True)
+    return float(counts.max() / counts.sum())
+
+
+def said_to_beat(model: AgeModel, figures: dict[str, float]) -> str:
+    """What `to_beat` gives for some parts, in words."""
+    if "age" in model.head.subjects:
+        each = [f"{error:.2f} years on {part}" for part, error in figures.items()]
+        return f"predicting the training median, {model.median:.0f} years, is off by {' and '.join(each)}"
+    each = [f"{accuracy:.1%} of {part}" for part, accuracy in figures.items()]
+    return f"answering the commonest class for everybody is right for {' and '.join(each)}"
+
+
 def write_report(run: RunFolder, model: AgeModel, faces: Faces, part: str, result: Pass, **more: Any) -> list[str]:
-    """Write metrics, predictions, and pictures of them, of the errors and of the first filters; gives the table."""
-    median = baseline(model.median, result.true)
+    """Write metrics, predictions, and pictures of them, of the errors and of the first filters; gives the tables."""
     subject = f"{type(model.model).__name__} on {result.errors.count:,} {PART_NAMES[part]}: {faces.kind}"
     if model.data != faces.kind:
         subject += f" (trained on {model.data})"
-    run.write_json(
-        "metrics.json",
-        {"data": faces.kind, "trained_on": model.data, "part": part, **figures(result, model.median), **more},
-    )
-    pairs = zip(result.true, result.predicted, strict=True)
-    lines = (f"{true:g},{predicted:.3f},{faces.kind}\n" for true, predicted in pairs)
-    run.write("predictions.csv", "true_years,predicted_years,data\n" + "".join(lines))
+    metrics, columns, lines = result.errors.as_dict(), {}, []
+    for name, own in by_subject(model.head, result).items():
+        if isinstance(own.errors, Confusion):
+            columns |= {
+                f"true_{name}": [own.errors.names[int(true)] for true in own.true],
+                f"predicted_{name}": [own.errors.names[best] for best in own.predicted.argmax(1)],
+                f"{name}_probability": [f"{best:.4f}" for best in own.predicted.max(1)],
+            }
+            title = f"{subject}\n{name.replace('_', ' ')}: {own.errors.words()}"
+            picture = viz.plot_confusion(own.errors.matrix, own.errors.names, title)
+            run.write_figure("confusion.png" if own is result else f"confusion_{name}.png", picture)
+            lines += [*([""] if lines else []), *class_table(name, own.errors)]
+        else:
+            columns |= {
+                "true_years": [f"{true:g}" for true in own.true],
+                "predicted_years": [f"{predicted:.3f}" for predicted in own.predicted],
+            }
+            metrics |= {**figures(own, model.median), **audit(faces, part, own)}
+            _draw_ages(run, model, faces, part, own, subject)
+            lines += table(AgeErrors().update(own.predicted, own.true), baseline(model.median, own.true))
+    about = {"data": faces.kind, "trained_on": model.data, "part": part}
+    run.write_json("metrics.json", {**about, **metrics, **more})
+    columns["data"] = [faces.kind] * result.errors.count
+    rows = [list(columns), *zip(*columns.values(), strict=True)]
+    run.write("predictions.csv", "".join(",".join(row) + "\n" for row in rows))
+    if (weight := first_filters(model)) is not None:
+        run.write_figure("filters.png", viz.plot_filters(weight, f"Filters of the first convolution: {model.data}"))
+    return lines
+
+
+def _draw_ages(run: RunFolder, model: AgeModel, faces: Faces, part: str, result: Pass, subject: str) -> None:
     places = _spread_over_ages(result.true, SHOWN_FACES)
     run.write_figure(
         "predictions.png",
         viz.plot_predictions(faces.images(part, places), result.true[places], result.predicted[places], subject),
     )
-    scores = f"{subject}\nmean absolute error {result.errors.mae:.2f} years"
+    scores = f"{subject}\nmean absolute error {result.errors.error:.2f} years"
     run.write_figure("scatter.png", viz.plot_scatter(result.true, result.predicted, scores))
     run.write_figure("error_by_age.png", viz.plot_error_by_age(result.true, result.predicted, model.median, subject))
-    if (weight := first_filters(model)) is not None:
-        run.write_figure("filters.png", viz.plot_filters(weight, f"Filters of the first convolution: {model.data}"))
-    return table(result.errors, median)
+
+
+def audit(faces: Faces, part: str, result: Pass) -> dict[str, Any]:
+    """The mean absolute error in years of each gender and, in photographs, each race that is in the data."""
+    return {
+        f"mae_years_by_{kind}": {name: {"faces": n, "mae_years": mae} for name, n, mae in _by_group(groups, result)}
+        for kind, groups in faces.groups(part).items()
+    }
+
+
+def _by_group(groups: list[str], result: Pass) -> Iterable[tuple[str, int, float]]:
+    of = np.array(groups)
+    for name in dict.fromkeys(sorted(groups)):
+        errors = AgeErrors().update(result.predicted[of == name], result.true[of == name])
+        yield name, errors.count, errors.mae
 
 
 def figures(result: Pass, median: float) -> dict[str, Any]:
@@ -67,6 +121,15 @@ def table(model: AgeErrors, median: AgeErrors) -> list[str]:
     lines.append(f"{'RMSE':<18}{model.rmse:>14.2f}{median.rmse:>24.2f}")
     lines.append(f"{'within 5 years':<18}{model.share_close:>14.1%}{median.share_close:>24.1%}")
     return lines
+
+
+def class_table(subject: str, errors: Confusion) -> list[str]:
+    """How many faces of each class there are, and the share of them that was seen as such."""
+    lines = [f"{subject.replace('_', ' '):<18}faces      accuracy"]
+    for name, of in errors.as_dict()["accuracy_by_class"].items():
+        lines.append(f"{name:<12}{of['faces']:>11,}{of['accuracy']:>14.1%}")
+    name, share = errors.commonest
+    return [*lines, f"{'all':<12}{errors.count:>11,}{errors.accuracy:>14.1%}", f"{f'always {name}':<23}{share:>14.1%}"]
 
 
 def _spread_over_ages(ages: np.ndarray, count: int) -> np.ndarray:

@@ -60,7 +60,7 @@ def test_an_expected_age_and_flip_averaging_come_back_from_the_file(tmp_path, fl
 def test_an_age_has_a_gradient_for_every_pixel(model):
     model.flip = True
     pictures = tg.randn(2, 3, 16, 16, requires_grad=True)
-    years = model.years(pictures)
+    years = model.see(pictures)
     assert years.shape == (2,)
     (gradient,) = tg.grad(years[0], pictures)
     assert np.abs(gradient.data[0]).min() > 0
@@ -102,7 +102,7 @@ def test_a_cut_file_is_an_error(path):
         ({"age_mean_years": "nan"}, "scale of ages: mean nan"),
         ({"age_mean_years": "1e999"}, "scale of ages: mean inf"),
         ({"age_std_years": "0.0"}, r"scale of ages: .* standard deviation 0\.0"),
-        ({"head": "oracle"}, "no head is called 'oracle'; there are regression and expected"),
+        ({"head": "oracle"}, "no head is called 'oracle'; there are regression, expected, binary"),
         ({"head": "expected"}, "lacks.*oldest_years"),
         ({"head": "expected", "oldest_years": "-1"}, "oldest must be a number of at least 1"),
         ({"head": "expected", "oldest_years": "9"}, "does not fit AgeCNN"),

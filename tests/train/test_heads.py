@@ -14,7 +14,7 @@ HEADS = [Regression.of(AGES), Regression.of(AGES, F.mse_loss), ExpectedAge(), Ex
 @pytest.mark.parametrize("head", HEADS)
 def test_outputs_become_one_age_for_each_face_and_the_loss_one_number(head):
     outputs = tg.randn(5, head.outputs, requires_grad=True)
-    assert head.years(outputs).shape == (5,)
+    assert head.predict(outputs).shape == (5,)
     loss = head.loss(outputs, tg.Tensor(AGES))
     assert (loss.shape, loss.dtype) == ((), np.float32)
     loss.backward()
@@ -26,21 +26,21 @@ def test_loss_and_years_have_the_gradients_of_finite_differences(head):
     tg.manual_seed(0)
     outputs = tg.randn(5, head.outputs).double().requires_grad_()
     ages = tg.Tensor(AGES.astype(np.float64))
-    assert tg.gradcheck(head.years, outputs)
+    assert tg.gradcheck(head.predict, outputs)
     assert tg.gradcheck(lambda outputs: head.loss(outputs, ages), outputs)
 
 
 @pytest.mark.parametrize("head", HEADS)
 def test_the_metadata_brings_a_head_back_as_far_as_predicting_goes(head):
     outputs = tg.randn(3, head.outputs)
-    np.testing.assert_array_equal(load_head(head.metadata()).years(outputs).data, head.years(outputs).data)
+    np.testing.assert_array_equal(load_head(head.metadata()).years(outputs).data, head.predict(outputs).data)
 
 
 def test_a_regression_learns_standardised_ages():
     head = Regression.of(AGES, F.l1_loss)
     standard = (AGES - AGES.mean()) / AGES.std()
     assert head.loss(tg.Tensor(standard[:, None]), tg.Tensor(AGES)).item() == pytest.approx(0, abs=1e-6)
-    np.testing.assert_allclose(head.years(tg.Tensor(standard[:, None])).data, AGES, rtol=1e-5)
+    np.testing.assert_allclose(head.predict(tg.Tensor(standard[:, None])).data, AGES, rtol=1e-5)
 
 
 def test_ages_all_equal_are_only_shifted():

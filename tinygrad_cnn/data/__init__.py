@@ -3,7 +3,7 @@
 from . import splits, transforms
 from .cache import cache_folder
 from .copies import photo_groups
-from .dataset import ArrayDataset, Dataset, Subset
+from .dataset import ArrayDataset, Dataset, Relabelled, Subset
 from .decode import UnreadableImage, read_image
 from .loader import DataLoader
 from .synthetic import SyntheticFaces
@@ -16,6 +16,7 @@ __all__ = [
     "DataLoader",
     "Dataset",
     "KaggleUnreachable",
+    "Relabelled",
     "Subset",
     "SyntheticFaces",
     "UTKFace",

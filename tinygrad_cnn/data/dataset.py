@@ -116,6 +116,37 @@ class Subset(Dataset):
         return targets[self.indices]
 
 
+class Relabelled(Dataset):
+    """The images of `dataset` with other targets, one for each. Raises ValueError for another number of them.
+
+    >>> import numpy as np
+    >>> from tinygrad_cnn.data import ArrayDataset, Relabelled
+    >>> ages = ArrayDataset(np.zeros((3, 8, 8, 3), np.uint8), [12, 47, 80])
+    >>> Relabelled(ages, ages.targets // 10)[1][1]
+    4
+    """
+
+    def __init__(self, dataset: Dataset, targets: npt.ArrayLike) -> None:
+        self.dataset, self.targets = dataset, np.asarray(targets)
+        if self.targets.shape[:1] != (len(dataset),):
+            raise ValueError(
+                f"Relabelled: {len(dataset)} images need as many targets, but targets has shape {self.targets.shape}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> tuple[Array, Any]:
+        return self.dataset[index][0], self.targets[index]
+
+    def batch(self, indices: Indices) -> tuple[Array, Array]:
+        chosen = as_indices(indices, len(self))
+        return self.dataset.batch(chosen)[0], self.targets[chosen]
+
+    def describe(self, index: int) -> str:
+        return self.dataset.describe(index)
+
+
 def as_indices(indices: Indices, length: int) -> npt.NDArray[np.int64]:
     """`indices` as non-negative int64. IndexError for one outside `length`, TypeError if not integers."""
     chosen = np.asarray(indices)

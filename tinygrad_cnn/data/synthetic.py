@@ -2,6 +2,8 @@
 
 Age shows where it does in people: in proportions, skin, creases, lids, lips and hair, each with its own scatter
 from person to person. Skin, hair colour, clothes, background, light, exposure and pose tell nothing about it.
+Half of them are drawn as women: by long hair, make-up and finer jaws, brows and lips, never by a beard or a bald head.
+They have no race.
 """
 
 from __future__ import annotations
@@ -61,6 +63,11 @@ class SyntheticFaces(Dataset):
     def targets(self) -> npt.NDArray[np.float32]:
         """The ages."""
         return self.ages
+
+    @property
+    def genders(self) -> list[int]:
+        """0 for those drawn as men, 1 for those drawn as women."""
+        return [int(self.traits(index).feminine) for index in range(len(self))]
 
     def cue_boxes(self, index: int) -> dict[str, Box]:
         """Where the signs of age lie in an image: name -> (x0, y0, x1, y1) in pixels, ends not included."""

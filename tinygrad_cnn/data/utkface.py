@@ -23,6 +23,8 @@ from .dataset import Array, Dataset, Indices, as_indices
 KAGGLE_HANDLE = "jangedoo/utkface-new/versions/1"  # a numbered version is found offline once downloaded
 KAGGLE_SECONDS = 10  # how long Kaggle may take to answer
 OLDEST = 130  # years
+GENDERS = ("male", "female")  # the dataset's own names for 0, 1, ...
+RACES = ("White", "Black", "Asian", "Indian", "Others")
 
 _EXTENSIONS = (".jpg", ".jpeg", ".png")
 _FULL_NAME = re.compile(r"([0-9]+)_([01])_([0-4])_[0-9]+\.(jpe?g|png)(\.chip\.jpg)?", re.IGNORECASE)
@@ -34,7 +36,7 @@ class KaggleUnreachable(ConnectionError):
 
 
 class Label(NamedTuple):
-    """What a file name says: the age in years, and gender (0 male, 1 female) and race (0 to 4) if it can."""
+    """What a file name says: the age in years, and the places of gender and race in `GENDERS` and `RACES` if it can."""
 
     age: int
     gender: int | None

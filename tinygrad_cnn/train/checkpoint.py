@@ -1,4 +1,4 @@
-"""A trained age model in one file: the weights, and in the file's metadata all that is needed to use them."""
+"""A trained model of faces in one file: the weights, and in the file's metadata all that is needed to use them."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from .loop import reported, see
 
 @dataclass
 class AgeModel:
-    """A model that takes pictures `(N, 3, image_size, image_size)`, and how its outputs become years."""
+    """A model that takes pictures `(N, 3, image_size, image_size)`, and how its outputs are read."""
 
     model: Module
     image_size: int  # pixels
     head: Head
     median: float  # of the training faces' ages, in years
     data: str  # what it was trained on
-    flip: bool = False  # an age is the mean of that of the picture and that of its mirror image
+    flip: bool = False  # a prediction is the mean of that for the picture and that for its mirror image
 
     def metadata(self) -> dict[str, str]:
         """What stands beside the weights in their file."""
@@ -41,18 +41,18 @@ class AgeModel:
             "data": self.data,
         }
 
-    def years(self, pictures: Tensor) -> Tensor:
-        """Ages `(N,)` in years of pictures `(N, 3, image_size, image_size)` as `to_float` gives them.
+    def see(self, pictures: Tensor) -> Tensor:
+        """What the head reads in pictures `(N, 3, image_size, image_size)` as `to_float` gives them.
 
         For the model in the mode that it is in; recorded, so that an age has a gradient for every pixel.
         """
         return see(self.model, self.head, pictures, self.flip)[1]
 
     def predict(self, images: np.ndarray) -> np.ndarray:
-        """Ages `(N,)` in years, none below 0, of faces in uint8 RGB `(N, image_size, image_size, 3)`."""
+        """The same for faces in uint8 RGB `(N, image_size, image_size, 3)`, in evaluation mode; no age is below 0."""
         self.model.eval()
         with no_grad():
-            return reported(self.years(Tensor(to_float(images))))
+            return reported(self.see(Tensor(to_float(images))))
 
 
 PIXELS = f"RGB, (value / 255 - {MEAN}) / {STD}"

@@ -18,16 +18,20 @@ if TYPE_CHECKING:
 
 MODEL, TRAINING, BASELINE, INK = "#1f5fa8", "#8fb4dc", "#c8553d", "#2b2f36"
 GOOD, FAIR, POOR = "#2e8b57", "#b7791f", "#c0392b"  # the error of one prediction: to 5, to 10, above
-HISTORY = ("epoch", "train_loss", "val_loss", "train_mae_years", "val_mae_years")
+HISTORY = ("epoch", "train_loss", "val_loss")  # and one of these, for training and validation each:
+MEASURES = {
+    "mae_years": ("mean absolute error (years)", "best: {:.2f} years, epoch {}", "predicting the median: {:.2f}"),
+    "accuracy": ("accuracy", "best: {:.1%}, epoch {}", "the commonest class: {:.1%}"),
+}
 LEGEND_BELOW: dict[str, Any] = {"loc": "outside lower center", "ncols": 4, "frameon": False, "fontsize": 9}
 
 
 def plot_history(history: Mapping[str, Sequence[float]], baseline: float | None = None, title: str = "") -> Figure:
-    """Loss and mean absolute error after each epoch, for the training and the validation faces.
+    """Loss and error, or accuracy, after each epoch, for the training and the validation faces.
 
-    `history` holds columns of one length: `epoch, train_loss, val_loss, train_mae_years, val_mae_years`.
-    `baseline` is the error of predicting the median, drawn as a dashed line. The best epoch is marked.
-    Raises ValueError where a column lacks, or is shorter than the others.
+    `history` holds columns of one length: `epoch, train_loss, val_loss`, and `train_mae_years, val_mae_years` or
+    `train_accuracy, val_accuracy`. `baseline`, what one answer for everybody comes to, is drawn as a dashed line.
+    The best epoch is marked. Raises ValueError where a column lacks, or is shorter than the others.
 
     >>> columns = {"epoch": [1, 2], "train_loss": [0.9, 0.6], "val_loss": [0.8, 0.7],
     ...            "train_mae_years": [14.0, 11.0], "val_mae_years": [13.0, 11.5]}
@@ -36,12 +40,15 @@ def plot_history(history: Mapping[str, Sequence[float]], baseline: float | None 
     """
     figure = _figure(10, 4.2, title)
     loss_axes, error_axes = figure.subplots(1, 2)
-    lengths = {name: len(history[name]) for name in HISTORY if name in history}
-    if set(lengths) != set(HISTORY) or len(set(lengths.values())) != 1 or not lengths["epoch"]:
-        raise ValueError(f"plot_history needs columns of one length, {', '.join(HISTORY)}; it was given {lengths}")
+    measure = "accuracy" if "val_accuracy" in history else "mae_years"
+    label, best_label, baseline_label = MEASURES[measure]
+    needed = (*HISTORY, f"train_{measure}", f"val_{measure}")
+    lengths = {name: len(history[name]) for name in needed if name in history}
+    if set(lengths) != set(needed) or len(set(lengths.values())) != 1 or not lengths["epoch"]:
+        raise ValueError(f"plot_history needs columns of one length, {', '.join(needed)}; it was given {lengths}")
     epochs = np.asarray(history["epoch"])
     marker = "o" if len(epochs) <= 30 else ""
-    for axes, quantity in ((loss_axes, "loss"), (error_axes, "mae_years")):
+    for axes, quantity in ((loss_axes, "loss"), (error_axes, measure)):
         for part, name, colour in (("train", "training", TRAINING), ("val", "validation", MODEL)):
             values = np.asarray(history[f"{part}_{quantity}"], np.float64)
             axes.plot(epochs, values, color=colour, marker=marker, markersize=4, linewidth=2, label=name)
@@ -49,17 +56,17 @@ def plot_history(history: Mapping[str, Sequence[float]], baseline: float | None 
         axes.set_xlim(0.5, len(epochs) + 0.5)
         axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     loss_axes.set_ylabel("loss")
-    error_axes.set_ylabel("mean absolute error (years)")
+    error_axes.set_ylabel(label)
 
-    val_mae = np.asarray(history["val_mae_years"], np.float64)
-    if np.isfinite(val_mae).any():
-        best = int(np.nanargmin(val_mae))
+    values = np.asarray(history[f"val_{measure}"], np.float64)
+    if np.isfinite(values).any():
+        best = int(np.nanargmax(values) if measure == "accuracy" else np.nanargmin(values))
         error_axes.plot(
-            epochs[best], val_mae[best], "*", color=MODEL, markersize=15, markeredgecolor="white",
-            label=f"best: {val_mae[best]:.2f} years, epoch {epochs[best]}",
+            epochs[best], values[best], "*", color=MODEL, markersize=15, markeredgecolor="white",
+            label=best_label.format(values[best], epochs[best]),
         )  # fmt: skip
     if baseline is not None:
-        error_axes.axhline(baseline, color=BASELINE, linestyle="--", label=f"predicting the median: {baseline:.2f}")
+        error_axes.axhline(baseline, color=BASELINE, linestyle="--", label=baseline_label.format(baseline))
     for axes in (loss_axes, error_axes):
         axes.set_ylim(0, 1.08 * max(np.nanmax(line.get_ydata()) for line in axes.lines))
         _tidy(axes)
@@ -149,6 +156,39 @@ def plot_error_by_age(true: ArrayLike, predicted: ArrayLike, median: float | Non
     _tidy(axes)
     axes.grid(axis="x", visible=False)
     figure.legend(**LEGEND_BELOW)
+    return figure
+
+
+def plot_confusion(matrix: ArrayLike, names: Sequence[str], title: str = "") -> Figure:
+    """Which class was taken for which: a row for each true class, coloured by the share of its faces.
+
+    `matrix[i, j]` faces of the class `names[i]` were taken for `names[j]`. Raises ValueError for a matrix that is not
+    square, has another size than `names`, or holds anything but counts.
+
+    >>> figure = plot_confusion([[40, 10], [5, 45]], ["male", "female"])
+    >>> [text.get_text() for text in figure.axes[0].texts]
+    ['40', '10', '5', '45']
+    """
+    matrix = np.asarray(matrix)
+    count = len(names)
+    if matrix.shape != (count, count) or not count:
+        raise ValueError(f"{count} classes need a matrix of shape ({count}, {count}), not {matrix.shape}")
+    if matrix.dtype.kind not in "iu" or matrix.min() < 0:
+        raise ValueError("a confusion matrix holds numbers of faces: whole, and none below 0")
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    side = max(4.6, 0.62 * count)
+    figure = _figure(side + 1.6, side + 0.9, title)
+    axes = figure.subplots()
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for (row, column), share in np.ndenumerate(shares):
+        axes.text(column, row, f"{matrix[row, column]:,}", ha="center", va="center", fontsize=9,
+                  color="white" if share > 0.55 else INK)  # fmt: skip
+    axes.set_xticks(range(count), names, rotation=45 if count > 4 else 0)
+    axes.set_yticks(range(count), [f"{name}\n{faces:,}" for name, faces in zip(names, matrix.sum(axis=1), strict=True)])
+    axes.set(xlabel="predicted", ylabel="true, and number of faces")
+    axes.spines[:].set_visible(False)
+    axes.tick_params(labelsize=9, colors=INK, length=0)
+    figure.colorbar(image, ax=axes, label="share of the true class", shrink=0.85, format="{x:.0%}")
     return figure
 
 

@@ -49,6 +49,7 @@ class Traits:
     grey: float  # share of grey hair
     bald: float
     # The person.
+    feminine: bool
     skin: Floats
     hair: Floats
     hair_cover: float  # 0 to 1: from fuzz that lets the skin show through to full hair
@@ -129,6 +130,7 @@ def person(age: float, generator: np.random.Generator) -> Traits:
         roughness=0.008 + 0.05 * seen(20, 95, 8),
         grey=grey,
         bald=seen(25, 85, 16) * uniform(0.0, 1.25) if adult_man else 0.0,
+        feminine=feminine,
         skin=skin,
         hair=hair,
         hair_cover=float(np.clip(1 - 0.75 * baby - (0.30 * seen(60, 100)), 0.15, 1)),
