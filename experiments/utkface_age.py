@@ -50,6 +50,7 @@ def train(options: argparse.Namespace) -> None:
             raise UserError(f"{len(faces.dataset)} faces leave none for {needed}: more are needed")
     ages = faces.ages("train")
     median = float(np.median(ages))
+
     tg.manual_seed(options.seed)
     head = make_head(options, ages)
     network = make_model(options, head)
@@ -76,9 +77,8 @@ def train(options: argparse.Namespace) -> None:
     except KeyboardInterrupt:
         where = run.path / "last.safetensors"
         raise KeyboardInterrupt(f"interrupted; the last weights are in {where}; data: {faces.kind}") from None
-    guess = (
-        f"predicting the median: {lines[part]:.2f}" if "age" in head.subjects else f"the commonest: {lines[part]:.1%}"
-    )
+    tells_age, line = "age" in head.subjects, lines[part]
+    guess = f"predicting the median: {line:.2f}" if tells_age else f"the commonest class: {line:.1%}"
     run.say(f"{part} {result.errors.words()} ({guess}); everything is in {run.path}; data: {faces.kind}")
 
 
@@ -129,9 +129,8 @@ def explain(options: argparse.Namespace) -> None:
     """Draw what in one picture of a face made the model predict the age that it does."""
     model = load_model(options.weights)
     if "age" not in model.head.subjects:
-        raise UserError(
-            f"{options.weights} tells the {model.head.subjects[0].replace('_', ' ')}: only ages are explained"
-        )
+        what = model.head.subjects[0].replace("_", " ")
+        raise UserError(f"{options.weights} tells the {what}; only ages can be explained")
     out = options.out or Path(f"{options.image.stem}-explained.png")
     try:
         face = read_image(options.image, model.image_size)

@@ -57,12 +57,12 @@ class Faces:
 
     def groups(self, part: str) -> dict[str, list[str]]:
         """By gender and by race, of those that the data have: the group of each face of a part."""
-        given = {"gender": (self.dataset.genders, GENDERS)}
+        given: list[tuple[str, Sequence[int | None], Sequence[str]]] = [("gender", self.dataset.genders, GENDERS)]
         if isinstance(self.dataset, UTKFace):
-            given["race"] = (self.dataset.races, RACES)
+            given.append(("race", self.dataset.races, RACES))
         return {
-            kind: ["unknown" if (group := of[i]) is None else names[group] for i in self.parts[part]]
-            for kind, (of, names) in given.items()
+            kind: ["unknown" if (group := numbers[i]) is None else names[group] for i in self.parts[part]]
+            for kind, numbers, names in given
         }
 
     def for_subjects(self, subjects: tuple[str, ...], say: Say) -> Faces:

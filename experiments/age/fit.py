@@ -109,11 +109,9 @@ def fit(
 
 def figures_of_both(trained: Pass, val: Pass) -> dict[str, float]:
     """The figures of an epoch, those of the training faces and of the validation faces in turn."""
-    pairs = zip(trained.errors.figures().items(), val.errors.figures().values(), strict=True)
-    return {
-        f"{part}_{name}": round(value, 4) for (name, *of_train), of_val in pairs
-        for part, value in (("train", *of_train), ("val", of_val))
-    }  # fmt: skip
+    of_train, of_val = trained.errors.figures(), val.errors.figures()
+    both = {name: (("train", of_train[name]), ("val", of_val[name])) for name in of_val}
+    return {f"{part}_{name}": round(figure, 4) for name, pair in both.items() for part, figure in pair}
 
 
 def sizes_by_epoch(options: argparse.Namespace) -> list[int]:

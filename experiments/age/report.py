@@ -43,7 +43,9 @@ def write_report(run: RunFolder, model: AgeModel, faces: Faces, part: str, resul
     subject = f"{type(model.model).__name__} on {result.errors.count:,} {PART_NAMES[part]}: {faces.kind}"
     if model.data != faces.kind:
         subject += f" (trained on {model.data})"
-    metrics, columns, lines = result.errors.as_dict(), {}, []
+    metrics = result.errors.as_dict()
+    columns: dict[str, list[str]] = {}
+    lines: list[str] = []
     for name, own in by_subject(model.head, result).items():
         if isinstance(own.errors, Confusion):
             columns |= {

@@ -29,9 +29,13 @@ LOSSES = {"mse": F.mse_loss, "l1": F.l1_loss, "smooth_l1": F.smooth_l1_loss}
 
 def labels(dataset: UTKFace | SyntheticFaces, subject: str) -> np.ndarray:
     """What a head for `subject` learns of each face, float32 `(N,)`; NaN where it is not known."""
+    if subject == "age":
+        return dataset.ages
+    if subject == "age_group":
+        return np.minimum(dataset.ages // 10, LAST_GROUP)
     if subject == "gender":
         return np.array(dataset.genders, np.float32)
-    return np.minimum(dataset.ages // 10, LAST_GROUP) if subject == "age_group" else dataset.ages
+    raise ValueError(f"nothing learns {subject!r} of a face")
 
 
 def make_head(options: argparse.Namespace, ages: np.ndarray) -> Head:

@@ -12,8 +12,8 @@ import numpy as np
 
 import tinygrad_cnn as tg
 from experiments.age.fit import make_optimizer, make_schedule
-from experiments.age.networks import LOSSES, make_head
 from experiments.age.options import parse
+from experiments.age.tasks import LOSSES, make_head
 from models.age_cnn import AgeCNN
 from tinygrad_cnn.data import DataLoader, SyntheticFaces, UTKFace, augmentation
 from tinygrad_cnn.train import train_epoch

@@ -78,7 +78,7 @@ def test_an_age_that_is_the_mean_of_two_looks_is_explained_as_that(face):
         found, again = getattr(why, name), getattr(mirrored, name)[:, ::-1]
         np.testing.assert_allclose(found, again, rtol=1e-3, atol=1e-3 * abs(found).max())
     x = tg.Tensor(to_float(face[None]), requires_grad=True)
-    (gradient,) = tg.grad(model.years(x).sum(), x)
+    (gradient,) = tg.grad(model.see(x).sum(), x)
     np.testing.assert_allclose(why.saliency, abs(gradient.data[0]).max(0), rtol=1e-4, atol=1e-7)
     assert why.layer == "stage3"
 

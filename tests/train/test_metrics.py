@@ -1,9 +1,9 @@
-"""AgeErrors against figures worked out by hand and by NumPy."""
+"""AgeErrors and Confusion against figures worked out by hand and by NumPy."""
 
 import numpy as np
 import pytest
 
-from tinygrad_cnn.train import AgeErrors
+from tinygrad_cnn.train import AgeErrors, Confusion
 
 
 def test_figures_by_hand():
@@ -79,3 +79,45 @@ def test_the_dict_holds_plain_numbers():
         },
     }
     assert {type(value) for value in figures.values()} == {int, float, dict}
+
+
+# -- classes ----------------------------------------------------------------------------------------------
+
+
+def test_a_confusion_matrix_has_a_row_for_each_true_class():
+    errors = Confusion("abc").update(np.eye(3)[[0, 1, 1, 2]], [0, 1, 2, 2]).update([[0.5, 0.4, 0.1]], [1])
+    assert errors.matrix.tolist() == [[1, 0, 0], [1, 1, 0], [0, 1, 1]]
+    assert (errors.count, errors.accuracy, errors.error) == (5, 0.6, pytest.approx(0.4))
+    assert errors.commonest == ("b", 0.4)
+    assert errors.words() == "accuracy 60.0%"
+
+
+def test_equal_probabilities_count_as_the_first_class():
+    assert Confusion("ab").update([[0.5, 0.5]], [1]).matrix.tolist() == [[0, 0], [1, 0]]
+
+
+def test_a_class_without_faces_has_no_accuracy_of_its_own():
+    figures = Confusion("abc").update(np.eye(3)[[0, 1]], [0, 0]).as_dict()
+    assert figures["accuracy_by_class"] == {"a": {"faces": 2, "accuracy": 0.5}}
+    assert figures["confusion_matrix"] == [[1, 1, 0], [0, 0, 0], [0, 0, 0]]
+    assert figures["always_the_commonest"] == {"class": "a", "accuracy": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("predicted", "true", "message"),
+    [
+        (np.eye(3), [0, 1, 2], r"2 classes need probabilities \(N, 2\)"),
+        (np.eye(2), [0], r"not \(2, 2\) and \(1,\)"),
+        (np.eye(2), [0, 2], "whole numbers from 0 to 1"),
+        (np.eye(2), [0, -1], "whole numbers from 0 to 1"),
+        (np.eye(2), [0, 0.5], "whole numbers from 0 to 1"),
+        (np.eye(2), [0, np.nan], "whole numbers from 0 to 1"),
+    ],
+)
+def test_classes_that_do_not_fit_are_an_error_and_count_nothing(predicted, true, message):
+    errors = Confusion("ab")
+    with pytest.raises(ValueError, match=message):
+        errors.update(predicted, true)
+    assert errors.count == 0
+    with pytest.raises(ValueError, match="no face"):
+        _ = errors.accuracy

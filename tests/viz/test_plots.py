@@ -51,6 +51,39 @@ def test_history_works_after_the_first_epoch_and_without_a_baseline():
     assert png(figure)
 
 
+def test_history_of_classes_draws_accuracy_and_marks_the_highest():
+    columns = {name: HISTORY[name] for name in ("epoch", "train_loss", "val_loss")}
+    accuracy = {"train_accuracy": [0.6, 0.7, 0.9], "val_accuracy": [0.55, 0.75, 0.7]}
+    figure = viz.plot_history({**columns, **accuracy}, baseline=0.52)
+    assert figure.axes[1].get_ylabel() == "accuracy"
+    assert labels(figure) == ["training", "validation", "best: 75.0%, epoch 2", "the commonest class: 52.0%"]
+
+
+def test_confusion_shows_counts_coloured_by_the_share_of_the_true_class():
+    figure = viz.plot_confusion([[30, 10, 0], [0, 0, 0], [1, 0, 3000]], ["a", "b", "c"], "three")
+    axes = figure.axes[0]
+    assert [text.get_text() for text in axes.texts] == ["30", "10", "0", "0", "0", "0", "1", "0", "3,000"]
+    shares = axes.images[0].get_array()
+    assert shares[0].tolist() == [0.75, 0.25, 0]
+    assert not shares[1].any()
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["a\n40", "b\n0", "c\n3,001"]
+    assert png(figure)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "names", "message"),
+    [
+        ([[1, 2]], ["a", "b"], r"shape \(2, 2\), not \(1, 2\)"),
+        ([], [], "0 classes"),
+        ([[0.5]], ["a"], "whole"),
+        ([[-1]], ["a"], "none below 0"),
+    ],
+)
+def test_a_matrix_that_is_no_confusion_is_an_error(matrix, names, message):
+    with pytest.raises(ValueError, match=message):
+        viz.plot_confusion(matrix, names)
+
+
 def test_predictions_show_each_face_with_both_ages_and_a_colour_for_the_error():
     images = np.arange(3 * 4 * 4 * 3, dtype=np.uint8).reshape(3, 4, 4, 3)
     figure = viz.plot_predictions(images, true=[20, 30, 40], predicted=[24.4, 39.6, 75.2], title="three faces")

@@ -122,8 +122,8 @@ class Relabelled(Dataset):
     >>> import numpy as np
     >>> from tinygrad_cnn.data import ArrayDataset, Relabelled
     >>> ages = ArrayDataset(np.zeros((3, 8, 8, 3), np.uint8), [12, 47, 80])
-    >>> Relabelled(ages, ages.targets // 10)[1][1]
-    4
+    >>> Relabelled(ages, ages.targets // 10).batch([2, 1])[1]
+    array([8, 4])
     """
 
     def __init__(self, dataset: Dataset, targets: npt.ArrayLike) -> None:

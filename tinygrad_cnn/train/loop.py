@@ -52,9 +52,9 @@ def train_epoch(
 ) -> Pass:
     """One step of the optimiser for each batch, with a progress bar. The errors are those before each step.
 
-    The loader gives images `(N, C, H, W)` and targets as the head takes them. Gradients longer than `max_norm` are cut to it;
-    after every step, `schedule` is stepped and `average` follows the weights. Raises FloatingPointError as soon as
-    the loss is no finite number, ValueError for a loader without faces.
+    The loader gives images `(N, C, H, W)` and targets as the head takes them. Gradients longer than `max_norm` are cut
+    to it; after every step, `schedule` is stepped and `average` follows the weights. Raises FloatingPointError as soon
+    as the loss is no finite number, ValueError for a loader without faces.
     """
 
     def step(images: Tensor, targets: Tensor) -> tuple[float, Tensor]:
