@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tinygrad_cnn.data import ArrayDataset, Dataset, Subset
+from tinygrad_cnn.data import ArrayDataset, Dataset, Relabelled, Subset
 
 
 class Squares(Dataset):
@@ -104,3 +104,21 @@ def test_a_subset_of_a_dataset_without_targets_has_none_either():
 def test_arrays_that_do_not_fit_are_refused(images, targets, error, words):
     with pytest.raises(error, match=words):
         ArrayDataset(images, targets)
+
+
+def test_other_targets_go_with_the_same_images():
+    ages = ArrayDataset(np.arange(4 * 12).reshape(4, 2, 2, 3).astype(np.uint8), [5, 15, 25, 35])
+    pairs = Relabelled(ages, [[0, 1], [1, 0], [2, 1], [3, 0]])
+    images, targets = Subset(pairs, [3, 1]).batch([0, -1])
+    np.testing.assert_array_equal(images, ages.images[[3, 1]])
+    assert targets.tolist() == [[3, 0], [1, 0]]
+    assert pairs[2][1].tolist() == [2, 1]
+    assert ages[2][1] == 25  # as it was
+    assert (len(pairs), pairs.describe(1)) == (4, ages.describe(1))
+
+
+def test_each_image_needs_its_other_target():
+    ages = ArrayDataset(np.zeros((4, 2, 2, 3), np.uint8), [5, 15, 25, 35])
+    for targets in ([1, 2, 3], 7):
+        with pytest.raises(ValueError, match="4 images need as many targets"):
+            Relabelled(ages, targets)

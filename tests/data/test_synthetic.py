@@ -181,3 +181,13 @@ def test_works_with_loader_and_subset():
 def test_a_bad_argument_is_refused(arguments, words):
     with pytest.raises(ValueError, match=words):
         SyntheticFaces(**arguments)
+
+
+def test_half_of_the_faces_are_drawn_as_women_and_it_shows_in_their_hair(faces):
+    genders = np.array(faces.genders)
+    assert 0.4 < genders.mean() < 0.6
+    long = np.array([faces.traits(i).hair_length > 0 for i in range(len(faces))])
+    beard = np.array([faces.traits(i).beard > 0 for i in range(len(faces))])
+    assert not long[genders == 0].any()
+    assert long[genders == 1].mean() > 0.5
+    assert not beard[genders == 1].any()

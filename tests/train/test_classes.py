@@ -68,7 +68,8 @@ def test_a_class_that_is_not_there_is_an_error():
 def test_several_heads_add_their_weighted_losses_each_on_its_own_outputs():
     outputs, targets = tg.randn(4, 5), np.array(TARGETS[SEVERAL], np.float32)
     slices = [outputs[:, :1], outputs[:, 1:2], outputs[:, 2:]]
-    each = [head.loss(own, tg.Tensor(targets[:, i])).item() for i, (head, own) in enumerate(zip(SEVERAL.heads, slices))]
+    pairs = list(zip(SEVERAL.heads, slices, strict=True))
+    each = [head.loss(own, tg.Tensor(targets[:, i])).item() for i, (head, own) in enumerate(pairs)]
     assert SEVERAL.loss(outputs, tg.Tensor(targets)).item() == pytest.approx(each[0] + 2 * each[1] + 0.5 * each[2])
     for head, own, part in zip(SEVERAL.heads, slices, SEVERAL.split(SEVERAL.predict(outputs).data), strict=True):
         np.testing.assert_array_equal(part, head.predict(own).data)
