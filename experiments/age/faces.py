@@ -66,11 +66,11 @@ class Faces:
         }
 
     def for_subjects(self, subjects: tuple[str, ...], say: Say) -> Faces:
-        """These faces for a model that is to learn `subjects`, but for those of which one is not known."""
+        """These faces for a model of `subjects`, but for those whose gender it is to learn and is not known."""
         faces = replace(self, subjects=subjects)
         known = np.isfinite(faces._targets()).reshape(len(self.dataset), -1).all(axis=1)
         if not known.all():
-            say(f"{np.sum(~known):,} faces are left out: their names do not tell the {' or the '.join(subjects)}")
+            say(f"{np.sum(~known):,} faces are left out: their names do not tell the gender")
             faces.parts = {part: rows[known[rows]] for part, rows in self.parts.items()}
         return faces
 

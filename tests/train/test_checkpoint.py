@@ -106,6 +106,10 @@ def test_a_cut_file_is_an_error(path):
         ({"head": "expected"}, "lacks.*oldest_years"),
         ({"head": "expected", "oldest_years": "-1"}, "oldest must be a number of at least 1"),
         ({"head": "expected", "oldest_years": "9"}, "does not fit AgeCNN"),
+        ({"head": "classes"}, "lacks.*subject"),
+        ({"head": "binary", "subject": "coin", "classes": "3"}, "lacks what predicting needs"),
+        ({"head": "several", "subjects": "[]", "loss_weights": "[]"}, "0 heads"),
+        ({"head": "several", "subjects": '["age"]', "loss_weights": "[1]"}, "lacks.*age_mean_years"),
         ({"median_age_years": "-inf"}, r"median .*-inf"),
     ],
 )

@@ -69,7 +69,7 @@ def load_age_model(path: str | Path, models: Mapping[str, Callable[..., Module]]
     try:
         name, size, data = about["model"], int(about["image_size"]), about["data"]
         head, median = load_head(about), float(about["median_age_years"])
-    except (KeyError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} holds weights, but its metadata lacks what predicting needs: {error}") from None
     if not math.isfinite(median):
         raise ValueError(f"{path} holds no usable median age, {median}")
