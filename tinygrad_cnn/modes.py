@@ -25,6 +25,7 @@ class _Mode(threading.local):
     recording = True
     rule_of: Node | None = None  # the node whose rule is running
     place: Place = None
+    blocks = 0  # of `recording` entered so far: no sweep has the number of another
 
     def __init__(self) -> None:
         # 1 / 0 is inf without a warning, as in Torch. To enter a context that is silent costs a tenth of np.errstate,
@@ -52,6 +53,7 @@ class recording(contextlib.ContextDecorator):  # noqa: N801 - a context manager 
     def __enter__(self) -> None:
         self.before.append(mode.recording)
         mode.recording = self.enabled
+        mode.blocks += 1
 
     def __exit__(self, *exception: object) -> None:
         mode.recording = self.before.pop()

@@ -21,6 +21,7 @@ WAYS = {
     "as a whole": {"SMALL_PRODUCT": 0},
     "in bands, which threads share": {"WORTH_SHARING": 0},
     "in bands of one line": {"MOST_BYTES": 1},
+    "in bands of several lines": {"MOST_BYTES": 200},
     "channels side by side": {"FEWEST_CHANNELS": 1},
     "channels side by side, as a whole": {"FEWEST_CHANNELS": 1, "SMALL_PRODUCT": 0},
 }
@@ -139,6 +140,12 @@ def test_images_may_lie_in_any_order_in_memory() -> None:
 def test_no_inputs_channels_or_outputs_give_zeros() -> None:
     empty = np.zeros((2, 0, 3, 3))
     np.testing.assert_array_equal(kernels.conv2d(empty, np.zeros((4, 0, 2, 2)), Geometry()), np.zeros((2, 4, 2, 2)))
+    none = np.zeros((0, 2, 2, 2))
+    assert kernels.conv2d(np.ones((2, 2, 3, 3)), none, Geometry()).shape == (2, 0, 2, 2)
+    assert not kernels.conv2d_input(np.ones((2, 0, 2, 2)), none, Geometry(), (3, 3)).any()
+    assert kernels.conv2d_weight(np.ones((2, 2, 3, 3)), np.ones((2, 0, 2, 2)), Geometry(), (2, 2)).shape == (0, 2, 2, 2)
+    no_lines = kernels.conv2d_input(np.ones((1, 1, 2, 6)), np.ones((1, 1, 1, 1)), Geometry(padding=(1, 1)), (0, 4))
+    assert no_lines.shape == (1, 1, 0, 4)
     assert (
         kernels.conv2d_weight(np.zeros((0, 2, 3, 3)), np.zeros((0, 4, 2, 2)), Geometry(), (2, 2)).tolist()
         == np.zeros((4, 2, 2, 2)).tolist()
@@ -150,3 +157,41 @@ def test_nan_stays_where_the_kernel_sees_it() -> None:
     x[0, 0, 0, 0] = np.nan
     out = kernels.conv2d(x, np.ones((1, 1, 2, 2), np.float32), Geometry())
     assert np.argwhere(np.isnan(out)).tolist() == [[0, 0, 0, 0]]
+
+
+def test_an_infinity_reaches_no_tap_that_never_sees_it() -> None:
+    """Between the lines of im2col's matrix lie elements of the next line, which must not meet a zero."""
+    x, g = np.zeros((2, 1, 6, 8), np.float32), np.ones((2, 1, 4, 6), np.float32)
+    x[0, 0, 2, 0] = np.inf
+    in_w = kernels.conv2d_weight(x, g, Geometry(), (3, 3))
+    np.testing.assert_array_equal(in_w[0, 0], [[np.inf, 0, 0]] * 3)
+
+
+def test_buffers_that_are_taken_again_are_clean() -> None:
+    x, w = whole((1, 8, 9, 40), np.dtype(np.float32), 0), whole((8, 8, 3, 3), np.dtype(np.float32), 1)
+    g = whole((1, 8, 9, 40), np.dtype(np.float32), 2)
+
+    def results(x: np.ndarray, g: np.ndarray) -> list[np.ndarray]:
+        same = Geometry(padding=(1, 1))
+        return [
+            kernels.conv2d(x, w, same),
+            kernels.conv2d_input(g, w, same, (9, 40)),
+            kernels.conv2d_weight(x, g, same, (3, 3)),
+        ]
+
+    expected = results(x, g)
+    with np.errstate(all="ignore"):
+        results(np.full_like(x, np.nan), np.full_like(g, np.inf))
+    for again, result in zip(results(x, g), expected, strict=True):
+        np.testing.assert_array_equal(again, result)
+
+
+def test_a_broadcast_gradient_has_the_same_sums_on_any_number_of_threads() -> None:
+    """NumPy sums what has strides of 0 by buffers, whose length each thread sets for itself."""
+    g = np.random.default_rng(0).standard_normal((64, 4, 200, 1)).astype(np.float32)
+    g = np.broadcast_to(g, (64, 4, 200, 200))
+    sums = set()
+    for threads in (1, 2, 4, 2, 2, 2):
+        tg.set_num_threads(threads)
+        sums.add(kernels.sum_channels(g).tobytes())
+    assert len(sums) == 1

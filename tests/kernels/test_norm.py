@@ -142,3 +142,27 @@ def test_nothing_between_forward_and_backward_is_kept_but_the_input_and_numbers_
     node = F.batch_norm(x, None, None, tg.ones(4), training=True)._edge
     assert set(node.kept) == {"x", "weight", "statistics", "eps", "residual"}
     assert ops.channel_statistics(x).shape == (2, 4)
+
+
+def test_a_large_mean_costs_the_gradient_no_more_than_it_costs_the_input():
+    deviation, g = normal(8, 4, 20, 20), normal(8, 4, 20, 20, seed=1)
+
+    def gradient(dtype, mean):
+        x = tg.Tensor((deviation + mean).astype(dtype), requires_grad=True)
+        return tg.grad(F.batch_norm(x, None, None, training=True), x, tg.Tensor(g.astype(dtype)))[0].data
+
+    x = (deviation + 1e4).astype(np.float32)  # as rounded as float32 has it
+    deviation = x.astype(np.float64) - 1e4
+    np.testing.assert_allclose(gradient(np.float32, 1e4), gradient(np.float64, 1e4), atol=3e-4)
+
+
+def test_a_gradient_whose_values_were_changed_has_new_sums():
+    x, weight = (tg.Tensor(normal(*shape, seed=s), requires_grad=True) for s, shape in ((0, (4, 3, 5, 5)), (1, (3,))))
+    y = F.batch_norm(x, None, None, weight, training=True)
+    g = tg.Tensor(normal(4, 3, 5, 5, seed=2))
+    tg.grad(y, [x, weight], g, retain_graph=True)
+    g.data[...] = normal(4, 3, 5, 5, seed=3)
+    again = tg.grad(y, [x, weight], g, retain_graph=True)
+    fresh = tg.grad(y, [x, weight], tg.Tensor(g.data.copy()))
+    for a, b in zip(again, fresh, strict=True):
+        np.testing.assert_array_equal(a.data, b.data)

@@ -331,3 +331,15 @@ def test_overflow_raises_no_warning_in_any_thread(name: str):
     p.grad = tg.Tensor(np.full(3 * piecewise.PIECE, 3e38, np.float32))
     getattr(optim, name)([p], lr=10.0).step()  # every warning is an error here
     assert p.grad.data[0] == np.float32(3e38)
+
+
+def test_a_step_through_one_view_leaves_what_a_graph_needs_of_another():
+    memory = np.ones(10, np.float32)
+    p = tg.from_numpy(memory[:5]).requires_grad_()
+    v = tg.ones(10, requires_grad=True)
+    y = (v * tg.from_numpy(memory)).sum()
+    p.grad = tg.ones(5)
+    optim.SGD([p], lr=10.0).step()
+    y.backward()
+    assert v.grad.tolist() == [1.0] * 10
+    assert p.tolist() == [-9.0] * 5

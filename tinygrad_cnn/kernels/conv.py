@@ -24,40 +24,45 @@ WORTH_SHARING = 1 << 26  # if it takes so many multiplications: half a milliseco
 def conv2d(x: np.ndarray, w: np.ndarray, geometry: Geometry, bias: np.ndarray | None = None) -> np.ndarray:
     """(N, C, H, W), (O, C/groups, kh, kw), (O,) -> (N, O, H', W')."""
     x, w = in_one_dtype(x, w)
-    if w.shape[2:] == geometry.stride == (1, 1) and geometry.padding == (0, 0) and x.size:
+    if w.shape[2:] == geometry.stride == (1, 1) and geometry.padding == (0, 0) and x.size and w.size:
         return _pointwise(x, w, geometry.groups, bias)
     places = geometry.output_size(x.shape[2:], w.shape[2:])
     out = empty((len(x), len(w), *places), x.dtype)
-    size = w[0].size * places[0] * places[1] * x.itemsize
-    bands = _bands(len(x), places[0], w[0].size * out.size, size)
-    height = places[0] // bands
+    if not out.size or not w.size:
+        out[...] = 0 if bias is None else bias[:, None, None]
+        return out
     plan = _plan(w.shape, geometry, places)
     matrix = _matrix(w, geometry.groups, plan.split, bias)
-    # (N, bands, 1, groups, O/groups, height, W')
-    targets = out.reshape(len(x), 1, *matrix.shape[1:3], bands, height, places[1]).transpose(0, 4, 1, 2, 3, 5, 6)
-    lines_of_targets = _by_lines(targets)
+    size = (w[0].size + len(matrix) * len(w)) * places[0] * places[1] * x.itemsize
+    bands = _bands(len(x), w[0].size * out.size, size)
+    height = -(-places[0] // min(bands, places[0]))
+    bands = -(-places[0] // height)
+    targets = out.reshape(len(x), *matrix.shape[1:3], *places)
+    lines_of_targets = _by_lines(targets[:, None])  # (N, 1, H', groups, O/groups, W')
     if plan.by_lines:
         matrix = matrix[:, None]
 
     def work(number: int, buffers: _Buffers) -> None:
         n, band = divmod(number, bands)
-        buffers.columns.load(x[n], band * height)
+        start = min(band * height, places[0] - height)
+        known = band * height - start  # lines that the band before gives
+        fresh = slice(start + known, start + height)
+        buffers.columns.load(x[n], start)
         if plan.by_lines and not plan.split:
-            np.matmul(matrix, buffers.factor, out=lines_of_targets[n, band])
+            np.matmul(matrix, buffers.factor[:, known:], out=lines_of_targets[n, :, fresh])
         else:
             np.matmul(matrix, buffers.factor, out=buffers.products)
-            _add_up(buffers.pictures, targets[n, band, 0])
+            _add_up(buffers.pictures[..., known:, :], targets[n, ..., fresh, :])
 
     arguments = (x.shape[1:], w.shape, geometry, x.dtype, height, plan, bias is not None)
     parallel_with(_make_buffers, work, len(x) * bands, arguments, keep=size // bands <= MOST_BYTES)
     return out
 
 
-def _bands(count: int, lines: int, multiplications: int, size: int) -> int:
-    """Into how many bands each image is cut: so that threads share it, and so that its columns are not too large."""
-    shared = FEWEST_PIECES // max(1, count) if multiplications >= WORTH_SHARING else 1
-    least = max(1, shared, -(-size // MOST_BYTES))
-    return next((n for n in range(least, lines) if lines % n == 0), lines)
+def _bands(count: int, multiplications: int, size: int) -> int:
+    """Into how many bands each image is cut: so that threads share it, and so that its buffers are not too large."""
+    shared = FEWEST_PIECES // count if multiplications >= WORTH_SHARING else 1
+    return max(1, shared, -(-size // MOST_BYTES))
 
 
 class _Plan(NamedTuple):
@@ -135,7 +140,8 @@ def _pointwise(x: np.ndarray, w: np.ndarray, groups: int, bias: np.ndarray | Non
     count, channels, height, width = x.shape
     out = empty((count, len(w), height, width), x.dtype)
     matrix = w.reshape(groups, len(w) // groups, channels // groups)
-    bands = _bands(count, height, matrix[0, 0].size * out.size, 0)
+    wanted = _bands(count, matrix[0, 0].size * out.size, 0)
+    bands = max(n for n in range(1, wanted + 1) if height % n == 0)
     fitting = [n for n in range(1, height // bands + 1) if n * width * matrix[0].size <= SMALL_PRODUCT]
     lines = max((n for n in fitting if height // bands % n == 0), default=height // bands)
     # (N, bands, tiles, groups, C/groups, places)
@@ -159,6 +165,8 @@ def _pointwise(x: np.ndarray, w: np.ndarray, groups: int, bias: np.ndarray | Non
 def conv2d_input(g: np.ndarray, w: np.ndarray, geometry: Geometry, size: tuple[int, ...]) -> np.ndarray:
     """conv2d's adjoint in x, for an image of `size`: (N, O, H', W'), (O, C/groups, kh, kw) -> (N, C, *size)."""
     g, w = in_one_dtype(g, w)
+    if not g.size or not w.size:
+        return np.zeros((len(g), w.shape[1] * geometry.groups, *size), g.dtype)
     if geometry.stride != (1, 1):
         return _input_with_strides(g, w, geometry, size)
     # The kernel turned round, its channels the other way. Where the image had more padding than g needs, g is cut.

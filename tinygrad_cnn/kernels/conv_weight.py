@@ -20,6 +20,8 @@ FEW_ROWS = 64  # of columns; below, products line by line win
 def conv2d_weight(x: np.ndarray, g: np.ndarray, geometry: Geometry, kernel: tuple[int, ...]) -> np.ndarray:
     """conv2d's adjoint in w: (N, C, H, W), (N, O, H', W') -> (O, C/groups, *kernel)."""
     x, g = in_one_dtype(x, g)
+    if not x.size or not g.size:
+        return np.zeros((g.shape[1], x.shape[1] // geometry.groups, *kernel), x.dtype)
     weigh = _by_places if x.shape[1] // geometry.groups >= FEWEST_CHANNELS else _by_taps
     return weigh(x, g, geometry, kernel)
 
@@ -60,7 +62,7 @@ def _by_places(x: np.ndarray, g: np.ndarray, geometry: Geometry, kernel: tuple[i
             total += products[:, 0] if lines == height else np.add.reduce(products, axis=1)
 
     arguments = (x.shape[1:], outputs, kernel, geometry, x.dtype, lines, stack)
-    size = stack * channels * groups * kernel[1] * height * width * x.itemsize
+    size = stack * channels * groups * kernel[1] * height * width * x.itemsize + sums[0].nbytes * (height // lines)
     parallel_with(_make_places, work, len(chunks), arguments, keep=size <= MOST_BYTES)
     total = sums.sum(axis=0).reshape(kernel[0], groups, per_group, kernel[1], channels)
     return np.ascontiguousarray(total.transpose(1, 2, 4, 0, 3)).reshape(outputs, channels, *kernel)
@@ -105,14 +107,15 @@ def _by_taps(x: np.ndarray, g: np.ndarray, geometry: Geometry, kernel: tuple[int
     chunks = _chunks(count, outputs * rows)
     sums = np.zeros((len(chunks), groups, rows, per_group), x.dtype)
 
-    def work(number: int, buffers: tuple[Columns, np.ndarray, np.ndarray]) -> None:
-        columns, picture, whole = buffers
+    def work(number: int, buffers: tuple[Columns, np.ndarray, np.ndarray, np.ndarray]) -> None:
+        columns, between, picture, whole = buffers
         total = sums[number]
         for n in range(*chunks[number]):
             columns.load(x[n])
             if by_lines:
                 total += np.add.reduce(np.matmul(columns.lines[0], lines[n]), axis=0)
             else:
+                between[...] = 0  # inf there times the picture's 0 would be NaN
                 np.copyto(picture, g[n])
                 total += np.matmul(columns.whole[0], whole)
 
@@ -125,13 +128,15 @@ def _by_taps(x: np.ndarray, g: np.ndarray, geometry: Geometry, kernel: tuple[int
 
 def _make_columns(
     size: tuple[int, ...], outputs: int, kernel: tuple[int, ...], geometry: Geometry, dtype: np.dtype, height: int
-) -> tuple[Columns, np.ndarray, np.ndarray]:
-    """Columns, and a picture (O, H', W') at their pitch, zero between its lines, which is the factor beside it."""
+) -> tuple[Columns, np.ndarray, np.ndarray, np.ndarray]:
+    """Columns, what lies between their lines, and a picture (O, H', W') at their pitch, also as a factor."""
     columns = Columns(size[0], size[1:], kernel, geometry, dtype, height)
     picture = empty((outputs, height, columns.pitch), dtype)
     picture.fill(0)
     whole = picture.reshape(geometry.groups, outputs // geometry.groups, -1)[..., : columns.length].swapaxes(1, 2)
-    return columns, picture[..., : columns.width], whole
+    lines = columns.matrix[..., : (height - 1) * columns.pitch]
+    between = lines.reshape(*lines.shape[:2], height - 1, columns.pitch)[..., columns.width :]
+    return columns, between, picture[..., : columns.width], whole
 
 
 def sum_channels(x: np.ndarray) -> np.ndarray:

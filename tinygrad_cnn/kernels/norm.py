@@ -121,13 +121,16 @@ def normalize_input(
     g_rows, x_rows, result = _rows(g), _rows(x), _rows(out)
     count = max(1, len(x) * x_rows.shape[1])
     mean, variance = statistics
+    center = _far_means(mean, variance, x.dtype)
+    centers = None if center is None else _for_each_row(x, center)
     slope = sums[1] / (count * (variance + eps))
-    level = sums[0] / count - mean * slope
+    level = sums[0] / count - (mean if center is None else mean - center) * slope
     slope, level, scale = (_for_each_row(x, v) for v in (slope, level, weight / np.sqrt(variance + eps)))
 
     def work(some: slice, _: Scratch) -> None:
         part = result[some]
-        np.multiply(x_rows[some], slope[some], out=part)
+        deviation = x_rows[some] if centers is None else np.subtract(x_rows[some], centers[some], out=part)
+        np.multiply(deviation, slope[some], out=part)
         part += level[some]
         np.subtract(g_rows[some], part, out=part)
         part *= scale[some]

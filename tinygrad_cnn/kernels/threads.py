@@ -22,6 +22,9 @@ Work = Callable[[int], None]
 Buffers = TypeVar("Buffers")
 
 
+BUFFER = 1024  # elements; see set_numpy_up
+
+
 class _Job:
     """Numbered pieces of work, handed out to whoever asks. After an exception nobody starts another."""
 
@@ -61,7 +64,7 @@ def set_numpy_up() -> None:
     8,192, NumPy's default, a bias takes 54 us to add to 131,072 elements, and with 1,024 17.
     """
     np.seterr(all="ignore")
-    np.setbufsize(1024)
+    np.setbufsize(BUFFER)
 
 
 def _help() -> None:
@@ -106,6 +109,14 @@ def parallel_for(work: Work, count: int, least: int = 1) -> None:
     wake: `least` says how many pieces are worth that.
     """
     hold_blas_to_one_thread()
+    before = np.setbufsize(BUFFER)  # the caller's pieces must come out as the helpers' do
+    try:
+        _share(work, count, least)
+    finally:
+        np.setbufsize(before)
+
+
+def _share(work: Work, count: int, least: int) -> None:
     helpers = min(_num_threads, count // least) - 1
     if helpers <= 0 or _here.inside_job:
         for number in range(count):

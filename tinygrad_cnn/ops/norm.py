@@ -13,7 +13,7 @@ import numpy as np
 
 from .. import kernels
 from ..autograd import primitive
-from ..modes import is_grad_enabled
+from ..modes import is_grad_enabled, mode
 from .elementwise import rsqrt
 from .reduce import mean, sum_over
 from .shape import reshape
@@ -75,16 +75,16 @@ def normalize_input(
 
 
 class OncePerCotangent:
-    """What several rules of one node need of the same cotangent: the first that asks has it computed."""
+    """What several rules of one node need of the same cotangent in one sweep: the first that asks has it computed."""
 
     def __init__(self) -> None:
-        self.known: tuple[Callable[[], Tensor | None], Any] = (lambda: None), None
+        self.known: tuple[int, Callable[[], Tensor | None], Any] = 0, (lambda: None), None
 
     def __call__(self, g: Tensor, compute: Callable[[], Tensor]) -> Tensor:
-        of, value = self.known
-        if of() is not g:
+        sweep, of, value = self.known
+        if sweep != mode.blocks or of() is not g:
             value = compute()
-            self.known = weakref.ref(g), value
+            self.known = mode.blocks, weakref.ref(g), value
         return value
 
 

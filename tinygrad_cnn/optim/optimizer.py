@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ..guard import is_held
 from ..kernels.memory import Scratch
 from ..kernels.piecewise import map_pieces
 from ..modes import enable_grad
@@ -228,11 +229,11 @@ def writable(tensors: Sequence[Tensor]) -> Iterator[list[np.ndarray]]:
     arrays = []
     for tensor in tensors:
         array = tensor.data
-        in_place = array.flags.writeable and array.flags.c_contiguous
+        in_place = array.flags.writeable and array.flags.c_contiguous and not is_held(array)
         arrays.append(array if in_place else np.array(array, order="C"))
     yield arrays
     for tensor, array in zip(tensors, arrays, strict=True):
-        if not tensor.data.flags.writeable:
+        if not tensor.data.flags.writeable or is_held(tensor.data):
             tensor.data = array
         elif tensor.data is not array:
             tensor.data[...] = array
