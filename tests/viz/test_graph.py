@@ -248,6 +248,12 @@ def test_a_wrong_option_is_an_error_before_anything_runs(argument, message):
         tg.draw(explode, zeros(1), **argument)
 
 
+@pytest.mark.parametrize("depth", [1.5, True, "1"])
+def test_a_depth_that_is_no_whole_number_is_an_error(depth):
+    with pytest.raises(TypeError, match=f"depth should be an int, 0 or more, got {depth!r}"):
+        tg.draw(small_network(), zeros(1, 4), depth=depth)
+
+
 def test_graphviz_is_imported_only_when_something_is_drawn():
     program = (
         "import sys, tinygrad_cnn; print([m for m in ('graphviz', 'matplotlib', 'tqdm', 'cv2') if m in sys.modules])"

@@ -14,7 +14,7 @@ from models.age_cnn import AgeCNN
 from tests.viz.drawings import boxes, fills, names, small_network, texts, zeros
 from tinygrad_cnn import nn
 from tinygrad_cnn.viz.graph.dot import _figure
-from tinygrad_cnn.viz.graph.theme import INK, MIDDLE_INK, NOT_FINITE, RAMP, Scale, every_color, ink_on
+from tinygrad_cnn.viz.graph.theme import FILL_AND_BORDER, INK, MIDDLE_INK, NOT_FINITE, RAMP, Scale, every_color, ink_on
 
 LIGHT = [light for light, _ in RAMP]
 
@@ -116,11 +116,34 @@ def test_a_folded_module_has_its_parts_figures_together():
     assert figures(tg.draw(model, x, color_by="grad_norm", depth=0))["Sequential 131 parameters"] == f"grad {norm:.2g}"
 
 
+def test_a_folded_module_without_parameters_has_the_gradient_of_what_it_gives():
+    model = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 1))
+    x = tg.randn(8, 4)
+    open_, folded = (figures(tg.draw(model, x, color_by="grad_norm", depth=depth)) for depth in (None, 1))
+    assert folded["1 ReLU"] == open_["relu"]
+
+
+def test_a_freed_graph_is_shaded_by_the_grad_that_its_leaves_hold():
+    model = small_network()
+    loss = F.mse_loss(model(tg.randn(8, 4)), zeros(8, 3))
+    loss.backward()
+    drawing = tg.draw(loss, color_by="grad_norm")
+    shown = [lines[-1] for lines in texts(drawing) if lines[0] in ("weight", "bias")]
+    assert sorted(shown) == sorted(f"grad {np.linalg.norm(p.grad.data):.2g}" for p in model.parameters())
+    assert "norm of the .grad of each leaf" in drawing.source
+    assert fills(drawing)["relu"] == FILL_AND_BORDER["operation"][0][0]
+    norm = np.sqrt(sum(np.sum(parameter.grad.data**2) for parameter in model.parameters()))
+    folded = figures(tg.draw(loss, color_by="grad_norm", depth=0))
+    assert folded["Sequential 131 parameters"] == f"grad {norm:.2g}"
+
+
 @pytest.mark.parametrize("color_by", ["grad_norm", "time", "memory"])
 def test_a_freed_graph_says_what_to_do(color_by):
     model = small_network()
     loss = model(zeros(8, 4)).sum()
     loss.backward()
+    for parameter in model.parameters():
+        parameter.grad = None  # as optimizer.zero_grad() does
     with pytest.raises(RuntimeError, match=f"color_by='{color_by}' needs what backward.* has freed; draw before it"):
         tg.draw(loss, color_by=color_by)
     loss = model(zeros(8, 4)).sum()

@@ -40,22 +40,24 @@ def draw(
 
     `draw(loss)` shows what has been recorded; `draw(model, x)` runs the forward pass first, in the mode (training or
     not) in which the model is, and leaves the model as it was. Any function of tensors will do for the model. Each
-    run of a module is a cluster; `depth` folds those that lie in more than so many others into one box. `model`
-    names the parameters of a graph that was not computed by calling it.
+    run of a module is a cluster; `depth` makes one box of each that lies in so many others: `depth=0` of the whole
+    model, `depth=1` of each module in it. `model` names the parameters of a graph that was not computed by calling it.
 
     `color_by` shades each box on a scale:
-      "grad_norm"  the norm of the gradient of the (summed) result in what the box gives
+      "grad_norm"  the norm of the gradient of the (summed) result in what the box gives; for a module in one box,
+                   in its parameters, or in what it gives where it has none
       "time"       how long the operation took: its rules, and its forward pass where `draw` ran it
       "memory"     the bytes that the graph keeps alive for its backward pass
       "flops"      the arithmetic of its forward pass
-    The first three need a graph that backward() has not freed; `.grad` is left alone.
+    The first three need the graph before backward(), or after backward(retain_graph=True); `.grad` is left alone.
+    Of a graph that backward() has freed, "grad_norm" shades the leaves by the `.grad` that they hold.
 
     Constants are left out, except where data comes in; with `constants=True` those that the graph keeps are shown.
     `file` is where to write it, as svg, png, pdf or gv. `theme` is "light", "dark" or "auto": light, but an svg
     turns dark for readers who prefer that. A notebook shows the Digraph, and `.source` is its text.
 
-    Raises ValueError where nothing was recorded, TypeError for what is neither tensors nor a function, RuntimeError
-    where what `color_by` needs has been freed.
+    Raises ValueError where nothing was recorded or an option is none of its choices, TypeError for what is neither
+    tensors nor a function or a depth that is no int, RuntimeError where what `color_by` needs has been freed.
 
     >>> import tinygrad_cnn as tg
     >>> w = tg.Tensor([1.0, 2.0], requires_grad=True)
@@ -68,6 +70,8 @@ def draw(
         raise ValueError(f"draw: color_by should be one of {', '.join(map(repr, MEASURES))}, got {color_by!r}")
     if theme not in ("auto", "light", "dark"):
         raise ValueError(f"draw: theme should be 'auto', 'light' or 'dark', got {theme!r}")
+    if depth is not None and (not isinstance(depth, int) or isinstance(depth, bool)):
+        raise TypeError(f"draw: depth should be an int, 0 or more, got {depth!r}")
     if depth is not None and depth < 0:
         raise ValueError(f"draw: depth should be 0 or more, got {depth}")
     labels: Labels = {}

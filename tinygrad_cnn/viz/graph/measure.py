@@ -51,14 +51,18 @@ def measure(
 ) -> Measured:
     """Each box's figure. `forward` is how long the nodes took, where that was seen."""
     kind = MEASURES[color_by]
-    if color_by != "flops" and any(map(dropped, nodes)):
+    edges = [edge for box in graph.boxes for edge in box.stands_for]
+    leaves = [edge for edge in edges if isinstance(edge, Tensor)]
+    freed = color_by != "flops" and any(map(dropped, nodes))
+    if freed and (color_by != "grad_norm" or all(leaf.grad is None for leaf in leaves)):
         raise RuntimeError(
             f"draw: color_by={color_by!r} needs what backward() has freed; draw before it, or keep the graph with "
             "loss.backward(retain_graph=True)"
         )
-    edges = [edge for box in graph.boxes for edge in box.stands_for]
-    leaves = [edge for edge in edges if isinstance(edge, Tensor)]
-    if color_by == "grad_norm":
+    if freed:
+        figures = {leaf: _norm(leaf.grad) for leaf in leaves if leaf.grad is not None}
+        kind = replace(kind, title="norm of the .grad of each leaf")
+    elif color_by == "grad_norm":
         figures = gradient_norms(outputs, nodes, [leaf for leaf in leaves if leaf.requires_grad])
     elif color_by == "time":
         figures = backward_seconds(outputs, nodes)
@@ -75,8 +79,7 @@ def measure(
 def gradient_norms(outputs: Sequence[Tensor], nodes: Sequence[Node], leaves: Sequence[Tensor]) -> Figures:
     """The Euclidean norm of d (sum of all outputs) / d (each result and leaf)."""
     arrived = _swept(outputs, {*nodes, *leaves})
-    with np.errstate(all="ignore"):
-        return {edge: float(np.sqrt(np.sum(np.square(g.data, dtype=np.float64)))) for edge, g in arrived.items()}
+    return {edge: _norm(gradient) for edge, gradient in arrived.items()}
 
 
 def backward_seconds(outputs: Sequence[Tensor], nodes: Sequence[Node]) -> Figures:
@@ -126,13 +129,24 @@ def forward_flops(nodes: Sequence[Node]) -> Figures:
 
 def _of_boxes(graph: Graph, figures: Figures, kind: Kind) -> dict[Box, float]:
     found = {}
+    gives: dict[Box, set[Any]] = {}  # the values that leave a box
+    for arrow in graph.arrows:
+        gives.setdefault(arrow.source, set()).add(arrow.value)
     for box in graph.boxes:
         known = [figures[edge] for edge in box.stands_for if edge in figures]
-        if box.kind == "module" and kind.logarithmic:  # a module's gradient is that of its parameters
-            known = [figures[edge] for edge in box.stands_for if edge in figures and isinstance(edge, Tensor)]
+        if box.kind == "module" and kind.logarithmic:  # a module's gradient is that of its parameters, if it has any
+            given = gives.get(box, set())
+            parameters = [edge for edge in box.stands_for if isinstance(edge, Tensor)]
+            chosen = parameters or [edge for edge in box.stands_for if edge in given]
+            known = [figures[edge] for edge in chosen if edge in figures]
         if known:
             found[box] = kind.together(known)
     return found
+
+
+def _norm(gradient: Tensor) -> float:
+    with np.errstate(all="ignore"):
+        return float(np.sqrt(np.sum(np.square(gradient.data, dtype=np.float64))))
 
 
 def _swept(outputs: Sequence[Tensor], targets: set[Edge] | None) -> dict[Edge, Tensor]:
