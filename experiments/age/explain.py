@@ -99,7 +99,7 @@ EITHER_WAY = "Red speaks for older, blue for younger"
 
 
 def plot_explanation(why: Explanation, name: str) -> Figure:
-    """The whole explanation on one page; `name` is the face's."""
+    """The whole explanation on one page, with the maps of one layer of each resolution; `name` is the face's."""
     layers = _one_of_each_size(why.maps)
     page = _Page(MAPS_TOP + len(layers) * ROW + 0.2)
     height, width = why.face.shape[:2]
@@ -121,7 +121,10 @@ def plot_explanation(why: Explanation, name: str) -> Figure:
     page.overlay(4, "Occlusion", hides, why.face, why.occlusion, square, "RdBu")
 
     page.write(MARGIN, MAPS_TOP - 0.55, "What the layers make of it", 12.5, weight="bold")
-    order = f"Up to {SHOWN} feature maps of each layer, those with the largest mean first; above each, its number."
+    order = (
+        f"The last layer of each resolution, with up to {SHOWN} of its feature maps, "
+        "those with the largest mean first; above each, its number."
+    )
     page.write(MARGIN, MAPS_TOP - 0.31, order, 9.5, FAINT)
     for row, (layer, maps) in enumerate(layers.items()):
         page.feature_maps(MAPS_TOP + row * ROW, layer, maps)

@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 import tinygrad_cnn as tg
 import tinygrad_cnn.functional as F
-from experiments.age.explain import explanation, plot_explanation
+from experiments.age.explain import Explanation, explanation, plot_explanation
 from models.age_resnet import AgeResNet
 from tinygrad_cnn import explain, nn
 from tinygrad_cnn.data import SyntheticFaces, to_float
@@ -111,6 +111,27 @@ def test_the_picture_shows_the_maps_and_names_their_units(face):
     assert {"The face", "Saliency", "SmoothGrad", "Grad-CAM", "Occlusion"} <= set(texts)
 
 
+def test_red_speaks_for_older_and_blue_for_younger_over_the_face_in_pale_grey():
+    """In Grad-CAM red is a positive value; in occlusion a negative one: to hide it made the age fall."""
+    cam, hiding, nothing = np.zeros((3, 8, 8))
+    cam[0, 0], cam[0, 7] = 3.0, -3.0
+    hiding[7, 0], hiding[7, 7] = -2.0, 2.0
+    half_black = np.zeros((8, 8, 3), np.uint8)
+    half_black[:, 4:] = 102  # 0.4 of white
+    maps = {"conv": np.zeros((1, 8, 8))}
+    why = Explanation("Net", "faces", half_black, 30.0, "conv", cam, nothing, nothing, 2, hiding, maps)
+    panels = [axes.images[0].get_array() for axes in plot_explanation(why, "face.png").axes if axes.images]
+    for panel, older, younger in ((panels[3], (0, 0), (0, 7)), (panels[4], (7, 0), (7, 7))):
+        red, _, blue = panel[older]
+        assert red > 2 * blue
+        red, _, blue = panel[younger]
+        assert blue > 2 * red
+        elsewhere = np.ones((8, 8), bool)
+        elsewhere[older] = elsewhere[younger] = False
+        grey = np.where(half_black == 0, 0.45, 0.45 + 0.55 * 0.4)
+        np.testing.assert_allclose(panel[elsewhere], grey[elsewhere])
+
+
 def test_one_layer_of_each_resolution_is_shown_with_its_strongest_maps_first(face):
     why = explanation(age_model(Deep()), face)
     figure = plot_explanation(why, "face.png")
@@ -118,6 +139,7 @@ def test_one_layer_of_each_resolution_is_shown_with_its_strongest_maps_first(fac
     last = why.maps["convolutions_of_the_deep_network.2"]
     strength = abs(last).mean((1, 2))
     assert numbers[-8:] == sorted(range(12), key=lambda k: -strength[k])[:8]
+    assert any("The last layer of each resolution" in text.get_text() for text in figure.texts)
     assert len(numbers) == 4 + 8  # the second layer hides the first, of the same size
     (map_axes,) = [axes for axes in figure.axes if axes.get_title() == str(numbers[-8])][-1:]
     np.testing.assert_array_equal(map_axes.images[0].get_array(), last[numbers[-8]])
