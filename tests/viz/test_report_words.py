@@ -41,7 +41,20 @@ def test_with_one_decade_there_is_none_to_compare_it_with():
 def test_several_decades_in_which_the_guess_is_better_are_listed():
     true = np.repeat([5.0, 25.0, 35.0, 45.0], 30)
     sentence = where_weak(outcome(true, true + np.repeat([1.0, 20.0, 20.0, 20.0], 30), median=34.0))
-    assert "at 20-29, 30-39 and 40-49, close" in sentence
+    assert "at 20-29, 30-39 and 40-49, close to the median, the plain guess" in sentence
+
+
+def test_decades_far_from_the_median_are_not_called_close_to_it():
+    true = np.repeat([5.0, 15.0, 35.0, 45.0, 55.0], 30)
+
+    def sentence(errors):
+        return where_weak(outcome(true, true + np.repeat(errors, 30), median=34.0))
+
+    assert "at 0-9 the plain guess does better" in sentence([60.0, 1.0, 0.0, 1.0, 1.0])
+    assert "at 10-19 the plain guess does better" in sentence([1.0, 20.0, 0.0, 1.0, 1.0])
+    assert "at 50-59 the plain guess does better" in sentence([1.0, 1.0, 0.0, 1.0, 30.0])
+    assert "at 0-9 and 40-49 the plain guess does better" in sentence([60.0, 1.0, 0.0, 20.0, 1.0])
+    assert "at 40-49, close to the median, the plain guess does better" in sentence([1.0, 1.0, 0.0, 20.0, 1.0])
 
 
 def test_predictions_drawn_to_the_middle_are_noticed():

@@ -53,9 +53,15 @@ def where_weak(outcome: Outcome) -> str:
     median = outcome.metrics["predicting_the_median"]["mae_years_by_decade"]
     worse = [name for name, of in decades.items() if of["mae_years"] > median[name]["mae_years"]]
     if worse and len(worse) < len(decades):
-        sentence += f"; at {_listed(worse)}, close to the median, the plain guess does better"
+        close = all(_close(name, outcome.metrics["predicting_the_median"]["median_years"]) for name in worse)
+        sentence += f"; at {_listed(worse)}{', close to the median,' if close else ''} the plain guess does better"
     rare = sum(of["faces"] < ENOUGH for of in outcome.metrics["mae_years_by_decade"].values())
     return sentence + (f". Decades with fewer than {ENOUGH} faces say little." if rare else ".")
+
+
+def _close(decade: str, median: float) -> bool:
+    """Whether a decade, `"30-39"`, holds the median or is next to the one that does."""
+    return abs(int(decade.split("-")[0]) // 10 - median // 10) <= 1
 
 
 def leaning(outcome: Outcome) -> str:
