@@ -84,6 +84,35 @@ def test_a_matrix_that_is_no_confusion_is_an_error(matrix, names, message):
         viz.plot_confusion(matrix, names)
 
 
+def test_history_may_begin_at_any_epoch():
+    figure = viz.plot_history({**HISTORY, "epoch": [11, 12, 13]})
+    assert [axes.get_xlim() for axes in figure.axes] == [(10.5, 13.5)] * 2
+    assert "best: 10.50 years, epoch 12" in labels(figure)
+
+
+@pytest.mark.parametrize("hole", [np.nan, np.inf, -np.inf])
+def test_history_leaves_out_what_is_not_finite(hole):
+    loss_axes, error_axes = viz.plot_history(
+        {**HISTORY, "train_loss": [hole, 0.6, 0.5], "val_mae_years": [13.0, hole, 10.75]}
+    ).axes
+    assert loss_axes.get_ylim() == pytest.approx((0, 1.08 * 0.8))
+    assert error_axes.get_ylim() == pytest.approx((0, 1.08 * 14))
+    assert "best: 10.75 years, epoch 3" in labels(error_axes.figure)
+
+
+def test_a_history_of_nothing_finite_is_an_error():
+    with pytest.raises(ValueError, match=r"finite values in every column; there are none in train_loss, val_loss$"):
+        viz.plot_history({**HISTORY, "train_loss": [np.nan] * 3, "val_loss": [np.inf, np.nan, np.inf]})
+
+
+def test_predictions_up_to_5_years_off_are_green_and_up_to_10_ochre():
+    off = [0.0, 5.0, -5.0, 5.1, -10.0, 10.1]
+    figure = viz.plot_predictions(np.zeros((6, 4, 4, 3), np.uint8), np.full(6, 30.0), 30 + np.array(off))
+    green, ochre, red = "#2e8b57", "#b7791f", "#c0392b"
+    assert [axes.title.get_color() for axes in figure.axes] == [green, green, green, ochre, ochre, red]
+    assert "green up to 5 years off, ochre up to 10, red beyond" in figure.get_supxlabel()
+
+
 def test_predictions_show_each_face_with_both_ages_and_a_colour_for_the_error():
     images = np.arange(3 * 4 * 4 * 3, dtype=np.uint8).reshape(3, 4, 4, 3)
     figure = viz.plot_predictions(images, true=[20, 30, 40], predicted=[24.4, 39.6, 75.2], title="three faces")

@@ -31,7 +31,8 @@ def plot_history(history: Mapping[str, Sequence[float]], baseline: float | None 
 
     `history` holds columns of one length: `epoch, train_loss, val_loss`, and `train_mae_years, val_mae_years` or
     `train_accuracy, val_accuracy`. `baseline`, what one answer for everybody comes to, is drawn as a dashed line.
-    The best epoch is marked. Raises ValueError where a column lacks, or is shorter than the others.
+    The best epoch is marked. What is not finite is left out. Raises ValueError where a column lacks, is shorter
+    than the others, or holds nothing finite.
 
     >>> columns = {"epoch": [1, 2], "train_loss": [0.9, 0.6], "val_loss": [0.8, 0.7],
     ...            "train_mae_years": [14.0, 11.0], "val_mae_years": [13.0, 11.5]}
@@ -46,25 +47,28 @@ def plot_history(history: Mapping[str, Sequence[float]], baseline: float | None 
     lengths = {name: len(history[name]) for name in needed if name in history}
     if set(lengths) != set(needed) or len(set(lengths.values())) != 1 or not lengths["epoch"]:
         raise ValueError(f"plot_history needs columns of one length, {', '.join(needed)}; it was given {lengths}")
+    columns = {name: np.asarray(history[name], np.float64) for name in needed}
+    columns = {name: np.where(np.isfinite(values), values, np.nan) for name, values in columns.items()}
+    if empty := [name for name in needed if np.isnan(columns[name]).all()]:
+        raise ValueError(f"plot_history needs finite values in every column; there are none in {', '.join(empty)}")
     epochs = np.asarray(history["epoch"])
     marker = "o" if len(epochs) <= 30 else ""
     for axes, quantity in ((loss_axes, "loss"), (error_axes, measure)):
         for part, name, colour in (("train", "training", TRAINING), ("val", "validation", MODEL)):
-            values = np.asarray(history[f"{part}_{quantity}"], np.float64)
+            values = columns[f"{part}_{quantity}"]
             axes.plot(epochs, values, color=colour, marker=marker, markersize=4, linewidth=2, label=name)
         axes.set_xlabel("epoch")
-        axes.set_xlim(0.5, len(epochs) + 0.5)
+        axes.set_xlim(min(epochs) - 0.5, max(epochs) + 0.5)
         axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     loss_axes.set_ylabel("loss")
     error_axes.set_ylabel(label)
 
-    values = np.asarray(history[f"val_{measure}"], np.float64)
-    if np.isfinite(values).any():
-        best = int(np.nanargmax(values) if measure == "accuracy" else np.nanargmin(values))
-        error_axes.plot(
-            epochs[best], values[best], "*", color=MODEL, markersize=15, markeredgecolor="white",
-            label=best_label.format(values[best], epochs[best]),
-        )  # fmt: skip
+    values = columns[f"val_{measure}"]
+    best = int(np.nanargmax(values) if measure == "accuracy" else np.nanargmin(values))
+    error_axes.plot(
+        epochs[best], values[best], "*", color=MODEL, markersize=15, markeredgecolor="white",
+        label=best_label.format(values[best], epochs[best]),
+    )  # fmt: skip
     if baseline is not None:
         error_axes.axhline(baseline, color=BASELINE, linestyle="--", label=baseline_label.format(baseline))
     for axes in (loss_axes, error_axes):
