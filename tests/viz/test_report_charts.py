@@ -100,6 +100,15 @@ def test_the_scale_of_the_density_covers_all_counts():
     assert numbers == sorted(numbers)
 
 
+def test_the_band_along_the_diagonal_is_5_years_to_either_side():
+    axis = Axis("", 0, 60, [])
+    chart = density(np.array([3.0]), np.array([57.5]))
+    (band,) = re.findall(r'<path class="near" d="([^"]*)"', chart)
+    corners = [float(n) for n in re.findall(r"[\d.]+", band)]
+    above, below = axis.place(5.0), 100 - axis.place(5.0)
+    assert corners == pytest.approx([0, below, below, 0, 100, above, above, 100, 0], abs=0.01)
+
+
 def test_the_diagonal_is_where_both_ages_are_equal():
     axis = Axis("", 0, 60, [])
     chart = density(np.array([3.0]), np.array([57.5]))
