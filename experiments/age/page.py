@@ -13,13 +13,14 @@ from typing import Literal
 
 import numpy as np
 
-from experiments.age.faces import Faces
+from experiments.age.faces import SYNTHETIC, Faces
 from experiments.age.report import PART_NAMES, figures, first_filters
 from experiments.age.tasks import by_subject
 from tinygrad_cnn.train import AgeModel, Pass, RunFolder
 from tinygrad_cnn.viz.report import Outcome, Report, render
 
 FILE = "report.html"
+SCRIPT = "experiments/utkface_age.py"  # as called from the repository's root
 LARGEST = 160  # pixels: larger faces are shown smaller
 
 
@@ -73,7 +74,9 @@ class Page:
             self._warned = True
 
     def _report(self, state: Literal["running", "finished", "stopped"], reason: str) -> Report:
-        graph, config = self.run.path / "graph.svg", self.run.path / "config.json"
+        graph = self.run.path / "graph.svg"
+        config = json.loads((self.run.path / "config.json").read_text(encoding="utf-8"))
+        _, *arguments = config["command_line"]
         return Report(
             name=self.run.path.resolve().name,
             subject=f"{type(self.model.model).__name__} on {self.faces.kind}",
@@ -86,8 +89,9 @@ class Page:
             outcome=None if self.result is None else outcome(self.model, self.faces, *self.result),
             filters=first_filters(self.model),
             graph=graph.read_text(encoding="utf-8") if graph.exists() else None,
-            config=json.loads(config.read_text(encoding="utf-8")),
+            config={**config, "command_line": [SCRIPT, *arguments]},
             reason=reason,
+            synthetic=self.faces.kind == SYNTHETIC,
         )
 
 

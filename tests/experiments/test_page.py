@@ -1,14 +1,20 @@
 """The page of a training run: there from the beginning, right at the end, and never in the run's way."""
 
+import html
 import json
 import os
 import re
+import shlex
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from experiments.age import page
-from experiments.age.live import Window, open_window
+from experiments.age import fit, page
+from experiments.age.faces import REAL, SYNTHETIC
+from experiments.age.live import Window, open_window, show
+from tinygrad_cnn.train import AgeErrors, evaluate
 from tinygrad_cnn.viz.report import render
 
 QUICK = ["--data", "synthetic", "--limit", "60", "--image-size", "16", "--out", "run"]
@@ -43,6 +49,50 @@ def test_the_finished_page_shows_faces_filters_and_settings(trained):
     assert "20 test faces" in text
 
 
+def test_the_command_can_be_pasted_into_a_shell_at_the_root(trained):
+    text = (trained[0] / "report.html").read_text(encoding="utf-8")
+    (shown,) = re.findall(r'<code class="command">(.*?)</code>', text)
+    command = json.loads((trained[0] / "config.json").read_text())["command_line"]
+    assert shlex.split(html.unescape(shown)) == ["python", "experiments/utkface_age.py", *command[1:]]
+
+
+@pytest.mark.parametrize(("kind", "said"), [(SYNTHETIC, False), (REAL, True)])
+def test_only_real_faces_come_with_terms_of_use(command, monkeypatch, kind, said):
+    write = page.Page._write
+
+    def of_that_kind(self, *state):
+        self.faces = replace(self.faces, kind=kind)
+        write(self, *state)
+
+    monkeypatch.setattr(page.Page, "_write", of_that_kind)
+    assert command(*QUICK, "--epochs", 1).status == 0
+    assert ("mind their terms of use" in Path("run/report.html").read_text(encoding="utf-8")) == said
+
+
+def test_the_finished_page_shows_the_filters_of_the_best_epoch_and_not_of_the_last(command, monkeypatch):
+    shown = []
+
+    def watched(report):
+        shown.append((report.state, report.filters.copy()))
+        return render(report)
+
+    monkeypatch.setattr(page, "render", watched)
+    validated = []
+
+    def worse_and_worse(*arguments, **options):
+        result = evaluate(*arguments, **options)
+        validated.append(result)
+        far_off = AgeErrors().update(result.true + 50.0 * len(validated), result.true)
+        return replace(result, errors=far_off)
+
+    monkeypatch.setattr(fit, "evaluate", worse_and_worse)
+    assert command(*QUICK, "--epochs", 2).status == 0
+    (_, _), (_, first), (_, last), (state, final) = shown
+    assert state == "finished"
+    np.testing.assert_array_equal(final, first)
+    assert not np.array_equal(final, last)
+
+
 def test_the_page_is_written_at_the_start_after_each_epoch_and_at_the_end(command, monkeypatch):
     seen = []
 
@@ -74,12 +124,12 @@ def test_a_page_that_can_not_be_drawn_costs_one_line_and_not_the_run(command, mo
 
 
 def test_a_disk_that_is_full_for_the_page_costs_one_line_and_not_the_run(command, monkeypatch):
-    replace = os.replace
+    move = os.replace
 
     def full(source, target):
         if str(target).endswith("report.html"):
             raise OSError(28, "No space left on device")
-        replace(source, target)
+        move(source, target)
 
     monkeypatch.setattr(os, "replace", full)
     outcome = command(*QUICK, "--epochs", 1)
@@ -112,9 +162,7 @@ def test_a_run_may_be_named_like_markup(command):
     assert text.count("<script>") == 1
 
 
-def test_faces_are_shown_smaller_than_they_are_used(tmp_path):
-    import numpy as np
-
+def test_faces_are_shown_smaller_than_they_are_used():
     assert page.smaller(np.zeros((300, 300, 3), np.uint8)).shape == (page.LARGEST, page.LARGEST, 3)
     assert page.smaller(np.zeros((32, 32, 3), np.uint8)).shape == (32, 32, 3)
 
@@ -135,6 +183,54 @@ def test_live_without_a_display_costs_one_line(command, monkeypatch):
     outcome = command(*QUICK, "--epochs", 1, "--live")
     assert outcome.status == 0
     assert [line for line in outcome.out if line.startswith("no window: no display")] != []
+
+
+def test_a_window_looks_for_a_newer_picture_until_it_is_closed(tmp_path, monkeypatch, capsys):
+    """On a stand-in for a desktop, whose one timer ticks once before the window is closed."""
+    from matplotlib import pyplot
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure, timers, said = Figure(), [], []
+
+    class Timer:
+        def __init__(self, interval):
+            self.interval, self.callbacks, self.running = interval, [], False
+            timers.append(self)
+
+        def add_callback(self, callback):
+            self.callbacks.append(callback)
+
+        def start(self):
+            self.running = True
+
+    class Canvas(FigureCanvasAgg):
+        required_interactive_framework = "desktop"
+
+        def new_timer(self, interval):
+            return Timer(interval)
+
+    def opened(num, **_):
+        assert num == "run: training"
+        Canvas(figure)
+        return figure
+
+    def until_closed():
+        said.append(capsys.readouterr().out)
+        (timer,) = timers
+        assert timer.running
+        (tick,) = timer.callbacks
+        tick()
+
+    monkeypatch.setattr(pyplot, "figure", opened)
+    monkeypatch.setattr(pyplot, "show", until_closed)
+    folder = tmp_path / "run"
+    folder.mkdir()
+    Figure(figsize=(3, 1), dpi=50).savefig(folder / "history.png")
+    show(folder)
+    assert said == ["open\n"]  # before it waits for the window to be closed
+    assert timers[0].interval == 1000  # milliseconds
+    assert [image.get_array().shape[:2] for axes in figure.axes for image in axes.images] == [(50, 150)]
 
 
 def test_the_window_shows_the_newest_picture(tmp_path):

@@ -1,7 +1,9 @@
 """The page as text: complete, escaped, and honest about where the run stands."""
 
+import html
 import itertools
 import re
+import shlex
 from html.parser import HTMLParser
 
 import numpy as np
@@ -170,6 +172,18 @@ def test_without_dot_the_page_says_how_to_get_it():
         page = render(full(graph=graph))
         assert "apt install graphviz" in page
         assert Outline(page).problems == []
+
+
+def test_terms_of_use_are_named_under_faces_that_are_not_drawn():
+    assert "mind their terms of use" in render(full())
+    assert "terms of use" not in render(full(synthetic=True))
+    assert "terms of use" not in render(report())  # shows no faces
+
+
+def test_a_command_can_be_pasted_into_a_shell():
+    command = ["experiments/utkface_age.py", "--data-dir", "my faces", "--name", "a$b"]
+    (shown,) = re.findall(r'class="command">(.*?)</code>', render(full(config={"command_line": command})))
+    assert shlex.split(html.unescape(shown)) == ["python", *command]
 
 
 def test_the_graph_stands_in_the_page_without_its_prologue():

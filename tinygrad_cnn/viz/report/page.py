@@ -248,5 +248,5 @@ def _footer(report: Report) -> Html:
         "footer",
         tag("p", f"tinygrad_cnn {version}".rstrip(), ". This page is complete in itself and loads nothing."),
         tag("p", "It holds pictures of the faces it was measured on: mind their terms of use before you pass it on.")
-        if report.outcome is not None and report.outcome.images else None,
+        if report.outcome is not None and report.outcome.images and not report.synthetic else None,
     )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -161,7 +162,7 @@ def configuration(report: Report) -> Html | None:
     rest = {name: value for name, value in config.items() if name not in SHOWN_ELSEWHERE}
     groups = [("Settings", config.get("settings", {})), ("Faces", config.get("faces", {})),
               ("Machine", {**rest, **config.get("versions", {})})]  # fmt: skip
-    command = " ".join(config.get("command_line", []))
+    command = shlex.join(config.get("command_line", []))
     return tag(
         "div",
         tag("div", tag("h3", "Command"), tag("code", f"python {command}", class_="command")) if command else None,

@@ -50,6 +50,7 @@ class Report:
     graph: str | None = None  # svg
     config: Mapping[str, Any] = field(default_factory=dict)
     reason: str = ""  # why the run stopped
+    synthetic: bool = False  # the faces are drawn: nobody's terms of use hold for them
 
     @property
     def seconds_per_epoch(self) -> float | None:
