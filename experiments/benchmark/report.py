@@ -127,8 +127,8 @@ def chart(found: Sequence[Figure], caption: Sequence[str]) -> Picture:
                    handletextpad=0.5, bbox_to_anchor=(0.985, 1 - 0.12 / height))  # fmt: skip
     picture.text(TITLES, 1 - 0.3 / height, "tinygrad_cnn against its rivals", fontsize=14, fontweight="bold",
                  color=INK, va="center")  # fmt: skip
-    for i, line in enumerate(caption[:3]):
-        picture.text(TITLES, (0.55 - 0.17 * i) / height, line, fontsize=7.5, color=GREY)
+    for i, line in enumerate(caption[:4]):
+        picture.text(TITLES, (0.6 - 0.16 * i) / height, line, fontsize=7.5, color=GREY)
     return picture
 
 

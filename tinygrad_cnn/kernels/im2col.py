@@ -21,7 +21,7 @@ Pair = tuple[int, int]
 # result, of at least 32 places, runs at 120 to 150 GFLOP/s where one for the whole image runs at 60 to 100 (3 to 64
 # channels), and it leaves out the places between the lines that mean nothing.
 SMALL_PRODUCT = 100**3
-MOST_BYTES = 1 << 24  # of a buffer that is kept for the next call
+MOST_BYTES = 1 << 23  # of a buffer that is kept for the next call
 
 
 class Geometry(NamedTuple):

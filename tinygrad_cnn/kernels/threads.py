@@ -96,7 +96,10 @@ if hasattr(os, "register_at_fork"):
 
 @functools.cache
 def hold_blas_to_one_thread() -> None:
-    """From now on, for the whole process; our own threads share the work out instead."""
+    """From now on, for the whole process; our own threads share the work out instead.
+
+    Whoever first computes inside a `threadpool_limits` block of their own gets BLAS's threads back at its end.
+    """
     import threadpoolctl
 
     threadpoolctl.threadpool_limits(limits=1, user_api="blas")
