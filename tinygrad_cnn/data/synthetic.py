@@ -8,6 +8,7 @@ They have no race.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,7 @@ class SyntheticFaces(Dataset):
         """The ages."""
         return self.ages
 
-    @property
+    @functools.cached_property
     def genders(self) -> list[int]:
         """0 for those drawn as men, 1 for those drawn as women."""
         return [int(self.traits(index).feminine) for index in range(len(self))]
