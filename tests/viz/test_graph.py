@@ -52,6 +52,23 @@ def test_constants_are_left_out_unless_asked_for():
     assert arrows(shown).count(("v2", "v3")) == arrows(shown).count(("v4", "v5")) == 1
 
 
+@pytest.mark.parametrize(
+    "masked",
+    [
+        lambda p: F.leaky_relu(p),
+        lambda p: tg.where(p > 0, p, 0.0),
+        lambda p: F.elu(p),
+        lambda p: p.masked_fill(p > 0, 0),
+    ],
+)
+def test_a_mask_is_a_constant_and_no_data(masked):
+    result = masked(tg.randn(4, 3, requires_grad=True))
+    assert "input" not in names(tg.draw(result))
+    assert "constant" in names(tg.draw(result, constants=True))
+    result.sum().backward()
+    assert "input" not in names(tg.draw(result))
+
+
 def test_a_constant_array_is_shown_where_data_come_in():
     weight = tg.ones(4, 2, requires_grad=True)
     drawing = tg.draw(F.linear(zeros(3, 2), weight))

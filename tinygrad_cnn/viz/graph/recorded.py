@@ -63,7 +63,7 @@ class Reader:
     """Reads nodes into a Graph. `labels` name leaves; `regions` say where a box belongs.
 
     A constant is left out unless `constants`, or where data come in: into an operation that would otherwise be
-    computed from parameters alone, on however long a way.
+    computed from parameters alone, on however long a way. Single numbers and masks are no data.
     """
 
     def __init__(self, labels: Labels, regions: Regions, constants: bool) -> None:
@@ -122,9 +122,10 @@ class Reader:
         data_enters = not in_sweep and not any(box.kind == "input" or box in self.data for box, _ in found.values())
         for index, value in unnamed.items():
             single = value is not DROPPED and not np.ndim(getattr(value, "_data", value))
-            if self.constants or (data_enters and not single):
+            is_data = data_enters and not single and not _is_mask(node, index, value)
+            if self.constants or is_data:
                 box = self.constant(value, (node, index), region, single)
-                if data_enters and not single:
+                if is_data:
                     box.kind, box.name, box.region = "input", "input", None
                 found[index] = box, id(box)
         return [found[index] for index in sorted(found)]
@@ -142,6 +143,13 @@ def dropped(node: Node) -> set[str]:
     """The names of what the node's rules need and backward() has freed."""
     needed = {name for wanted in node.wanted if wanted is not None for name in wanted[3][1]}
     return needed - set(node.kept) - ({"index"} if node.primitive.variadic else set())
+
+
+def _is_mask(node: Node, index: int, value: Any) -> bool:
+    """Whether input `index` is one of booleans; one that backward() has freed is known by its name in `where`."""
+    if value is DROPPED:
+        return node.primitive.inputs[index : index + 1] == ("condition",)
+    return bool(np.asarray(getattr(value, "_data", value)).dtype == bool)
 
 
 def _constant(node: Node, index: int) -> Any:
