@@ -1,6 +1,7 @@
 """The page in a real browser: Chromium, without a window. Skipped where there is none."""
 
 import re
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import cv2
@@ -111,6 +112,14 @@ def test_nothing_of_the_page_sticks_out_of_its_card(browser, shown):
         .filter(e => !e.closest('svg, .scroll, .graph, .strips') && e.getBoundingClientRect().right > 390)
         .map(e => e.outerHTML.slice(0, 80))"""
     assert browser.ask(outside) == []
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_long_graph_is_shown_to_its_end(browser, shown, width):
+    tall = '<svg width="600" height="3000" viewBox="0 0 600 3000"><g id="graph0"><text>linear</text></g></svg>'
+    shown(replace(full(), graph=tall), width=width)
+    shown_height, height = browser.ask("(g => [g.clientHeight, g.scrollHeight])(document.querySelector('.graph'))")
+    assert shown_height == height > 2000
 
 
 def test_what_the_user_names_does_nothing(browser, shown):
