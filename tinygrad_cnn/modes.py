@@ -29,7 +29,7 @@ class _Mode(threading.local):
 
     def __init__(self) -> None:
         # 1 / 0 is inf without a warning, as in Torch. To enter a context that is silent costs a tenth of np.errstate,
-        # which takes longer than a small operation. Other context variables stay as they are at this thread's first one.
+        # which takes longer than a small operation. Other context variables stay as they are at a thread's first one.
         silent = contextvars.copy_context()
         silent.run(set_numpy_up)
         silent.run(is_silent.set, True)
