@@ -1,6 +1,7 @@
 """Learn a person's age, gender or both from a photograph of their face: UTKFace, and the networks in models/.
 
 python experiments/utkface_age.py                                      trains, tests, and writes runs/<name>/
+python experiments/utkface_age.py --resume runs/<name>                 goes on with a run that was interrupted
 python experiments/utkface_age.py evaluate --weights W --data-dir D    tests on a folder of faces
 python experiments/utkface_age.py predict IMAGE... --weights W         prints what it sees
 python experiments/utkface_age.py explain IMAGE --weights W            draws what in the picture made the age
@@ -31,13 +32,13 @@ from experiments.age.faces import REAL, Faces, UserError, find_faces
 from experiments.age.fit import fit
 from experiments.age.live import open_window
 from experiments.age.networks import MODELS, make_model
-from experiments.age.options import parse
+from experiments.age.options import parse, settings
 from experiments.age.page import Page
 from experiments.age.report import said_to_beat, to_beat, write_report
 from experiments.age.tasks import TASKS, cells, columns, in_short, make_head
 from tinygrad_cnn.data import UnreadableImage, read_image, to_float
 from tinygrad_cnn.explain import UnknownLayer
-from tinygrad_cnn.train import AgeModel, Pass, RunFolder, environment, evaluate, load_age_model
+from tinygrad_cnn.train import AgeModel, Checkpoints, Pass, RunFolder, environment, evaluate, load_age_model
 from tinygrad_cnn.viz.graph import svg
 
 
@@ -76,7 +77,9 @@ def train(options: argparse.Namespace) -> None:
             page.finish(model, part, result)
     except KeyboardInterrupt:
         where = run.path / "last.safetensors"
-        raise KeyboardInterrupt(f"interrupted; the last weights are in {where}; data: {faces.kind}") from None
+        resume = f"--resume {run.path} goes on from here; " if Checkpoints(run.path).exist() else ""
+        raise KeyboardInterrupt(f"interrupted; {resume}the last weights are in {where}; data: {faces.kind}") from None
+    Checkpoints(run.path).remove()
     tells_age, line = "age" in head.subjects, lines[part]
     guess = f"predicting the median: {line:.2f}" if tells_age else f"the commonest class: {line:.1%}"
     run.say(f"{part} {result.errors.words()} ({guess}); everything is in {run.path}; data: {faces.kind}")
@@ -162,7 +165,13 @@ def load_model(path: Path) -> AgeModel:
 
 
 def begin(options: argparse.Namespace, image_size: int, subjects: tuple[str, ...]) -> tuple[RunFolder, Faces]:
-    """A run's folder, and its faces for a model of `subjects`. Where no faces can be had, no folder is left behind."""
+    """A run's folder, and its faces for a model of `subjects`. Where no faces can be had, no folder is left behind.
+
+    A run that is resumed keeps its folder, and what it said of itself in it.
+    """
+    if options.command == "train" and options.resume is not None:
+        run = RunFolder(options.resume, resume=True)
+        return run, find_faces(options, image_size, run.say).for_subjects(subjects, run.say)
     run = run_folder(options)
     try:
         faces = find_faces(options, image_size, run.say).for_subjects(subjects, run.say)
@@ -201,11 +210,16 @@ def _new_folder(path: Path) -> Path:
 
 def record(run: RunFolder, options: argparse.Namespace, faces: Faces) -> None:
     """Write what this run is: config.json, and the files that were skipped into its log."""
-    settings = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}
     started = datetime.now().astimezone().isoformat(timespec="seconds")
     run.write_json(
         "config.json",
-        {"data": faces.kind, "settings": settings, "faces": faces.identity(), "started": started, **environment()},
+        {
+            "data": faces.kind,
+            "settings": settings(options),
+            "faces": faces.identity(),
+            "started": started,
+            **environment(),
+        },
     )
     run.log(*(f"skipped {path}: {why}" for path, why in faces.skipped))
 

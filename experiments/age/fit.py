@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
-from experiments.age.faces import Faces
+import tinygrad_cnn as tg
+from experiments.age.faces import Faces, UserError
+from experiments.age.options import settings
 from tinygrad_cnn import nn, optim, viz
 from tinygrad_cnn.data.transforms import Compose, Resize, augmentation
 from tinygrad_cnn.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, OneCycleLR, SequentialLR
-from tinygrad_cnn.train import AgeModel, Pass, RunFolder, evaluate, train_epoch
+from tinygrad_cnn.train import (
+    AgeModel,
+    Checkpoints,
+    Interrupted,
+    Pass,
+    RunFolder,
+    evaluate,
+    interrupts_wait,
+    train_epoch,
+)
 
 OPTIMIZERS = {
     "adamw": optim.AdamW, "adam": optim.Adam, "sgd": optim.SGD, "rmsprop": optim.RMSprop, "adagrad": optim.Adagrad,
@@ -32,6 +43,59 @@ class Best(NamedTuple):
         return {"epoch": self.epoch, **{f"val_{name}": value for name, value in self.figures.items()}}
 
 
+class Training:
+    """Everything that a step of the training changes; its `state_dict` is what a checkpoint holds."""
+
+    def __init__(self, model: AgeModel, faces: Faces, options: argparse.Namespace) -> None:
+        self.network, self.head = model.model, model.head
+        self.loader = faces.loader("train", options.batch_size, shuffle=True, seed=options.seed)
+        self.optimizer = make_optimizer(self.network, options)
+        self.schedule = make_schedule(self.optimizer, options, len(self.loader) * options.epochs)
+        self.average = None if options.ema is None else optim.EMA(self.network, options.ema)
+        self.best = Best(0, float("inf"), {})
+        self.begin_epoch(1)
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Make `epoch`, counted from 1, the one that is under way."""
+        self.epoch, self.so_far = epoch, Pass(self.head.errors())
+        self.rate = self.optimizer.param_groups[0]["lr"]  # that of its first step
+        self.loader.set_epoch(epoch - 1)
+
+    def averaged(self) -> contextlib.AbstractContextManager[None]:
+        """Inside, the network holds the average of its weights, where one is kept."""
+        return contextlib.nullcontext() if self.average is None else self.average.applied()
+
+    def state_dict(self) -> dict[str, Any]:
+        """A copy of it all; what dropout draws from is a part of it."""
+        own = {"epoch": self.epoch, "rate": self.rate, "best": self.best}
+        generator = tg.default_generator().bit_generator.state
+        return {**own, "generator": generator, **{name: part.state_dict() for name, part in self._parts().items()}}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on, to the bit, where `state_dict` was called in a training with the same options.
+
+        The optimiser's parameters may be numbered by strings, as json has them.
+        """
+        self.begin_epoch(state_dict["epoch"])
+        self.rate, self.best = state_dict["rate"], Best(*state_dict["best"])
+        tg.default_generator().bit_generator.state = state_dict["generator"]
+        optimizer = state_dict["optimizer"]
+        numbered = {int(number): state for number, state in optimizer["state"].items()}
+        for name, part in self._parts().items():
+            part.load_state_dict({**optimizer, "state": numbered} if part is self.optimizer else state_dict[name])
+
+    def _parts(self) -> dict[str, Any]:
+        parts = {
+            "network": self.network,
+            "optimizer": self.optimizer,
+            "schedule": self.schedule,
+            "average": self.average,
+            "loader": self.loader,
+            "so_far": self.so_far,
+        }
+        return {name: part for name, part in parts.items() if part is not None}
+
+
 def fit(
     run: RunFolder,
     model: AgeModel,
@@ -43,68 +107,106 @@ def fit(
     """Train for all epochs. The run gets a row of history, a picture and the last weights after each, and the best.
 
     `to_beat` is the validation figure of one answer for everybody. With `--ema` it is the average that is
-    validated and kept. `after_epoch` is called with what came of the validation faces. Ctrl-C saves the last weights
-    first.
+    validated and kept. `after_epoch` is called with what came of the validation faces. Checkpoints are written on the
+    way, at the end, and at Ctrl-C, which saves the last weights too. With `--resume` the training goes on from the
+    run's latest checkpoint; raises UserError where that is of other faces or another version.
     """
     network, name = model.model, type(model.model).__name__
-    train_loader = faces.loader("train", options.batch_size, shuffle=True, seed=options.seed)
     val_loader = faces.loader("val", options.batch_size)
-    optimizer = make_optimizer(network, options)
-    schedule = make_schedule(optimizer, options, len(train_loader) * options.epochs)
-    average = None if options.ema is None else optim.EMA(network, options.ema)
-    best = Best(0, float("inf"), {})
-    epoch = 0
+    training = Training(model, faces, options)
+    checkpoints = Checkpoints(run.path, options.checkpoint_every)
+    about = {"settings": settings(options), "faces": faces.identity()}
 
-    def averaged() -> contextlib.AbstractContextManager[None]:
-        return contextlib.nullcontext() if average is None else average.applied()
+    def state() -> dict[str, Any]:
+        return {**about, "history": run.history, **training.state_dict()}
 
     def keep(file: str) -> None:
-        with averaged():
-            run.write_weights(file, network.state_dict(), {**model.metadata(), "epoch": str(epoch)})
+        begun = training.epoch if training.so_far.errors.count else training.epoch - 1
+        with training.averaged():
+            run.write_weights(file, network.state_dict(), {**model.metadata(), "epoch": str(begun)})
 
+    if options.resume is not None:
+        saved, problems = checkpoints.latest()
+        go_on(training, saved, about["faces"])
+        run.write_history(saved["history"])
+        run.say(
+            *(f"warning: {problem}" for problem in problems),
+            f"resumed in epoch {training.epoch}, after {training.loader.state_dict()['batch']} of its steps",
+        )
+    sizes = sizes_by_epoch(options)
     try:
-        for epoch, size in enumerate(sizes_by_epoch(options), 1):
-            title = f"epoch {epoch:>{len(str(options.epochs))}}/{options.epochs}"
-            rate = optimizer.param_groups[0]["lr"]
-            train_loader.transform = training_transform(options, size)
-            trained = train_epoch(
-                network, train_loader, model.head, optimizer, schedule, title, max_norm=options.clip, average=average
-            )
-            with averaged():
-                val = evaluate(network, val_loader, model.head, f"{title}, validating", flip=model.flip)
-            run.append_history(
-                {
-                    "epoch": epoch,
-                    "train_loss": round(trained.loss, 6),
-                    "val_loss": round(val.loss, 6),
-                    **figures_of_both(trained, val),
-                    "learning_rate": float(f"{rate:.6g}"),
-                    "image_size": size,
-                    "images_per_second": round(trained.images_per_second, 1),
-                    "seconds": round(trained.seconds + val.seconds, 2),
-                    "data": faces.kind,
-                }
-            )
-            improved = val.errors.error < best.error
-            if improved:
-                best = Best(epoch, val.errors.error, val.errors.figures())
-                keep("best.safetensors")
-            keep("last.safetensors")
-            columns = {column: [row[column] for row in run.history] for column in run.history[0]}
-            run.write_figure("history.png", viz.plot_history(columns, to_beat, f"{name} trained on {faces.kind}"))
-            run.say(
-                f"{title}  loss {trained.loss:.4f}  {trained.errors.words(units=False)}  val {val.errors.words()}"
-                f"  {trained.images_per_second:,.0f} images/s  {trained.seconds + val.seconds:.0f} s"
-                + ("  best so far" if improved else "")
-            )
-            after_epoch(val)
-            if options.patience is not None and epoch - best.epoch >= options.patience:
-                run.say(f"no better epoch than the {best.epoch}. in {options.patience}: training ends here")
-                break
-    except KeyboardInterrupt:
+        with interrupts_wait() as stop_if_interrupted:
+            while training.epoch <= options.epochs:
+                epoch, best = training.epoch, training.best
+                if options.patience is not None and epoch - 1 - best.epoch >= options.patience:
+                    run.say(f"no better epoch than the {best.epoch}. in {options.patience}: training ends here")
+                    break
+                title = f"epoch {epoch:>{len(str(options.epochs))}}/{options.epochs}"
+                training.loader.transform = training_transform(options, sizes[epoch - 1])
+                trained = train_epoch(
+                    network,
+                    training.loader,
+                    model.head,
+                    training.optimizer,
+                    training.schedule,
+                    title,
+                    max_norm=options.clip,
+                    average=training.average,
+                    so_far=training.so_far,
+                    after_step=lambda: checkpoints.step(state),
+                )
+                with training.averaged():
+                    val = evaluate(network, val_loader, model.head, f"{title}, validating", flip=model.flip)
+                run.append_history(
+                    {
+                        "epoch": epoch,
+                        "train_loss": round(trained.loss, 6),
+                        "val_loss": round(val.loss, 6),
+                        **figures_of_both(trained, val),
+                        "learning_rate": float(f"{training.rate:.6g}"),
+                        "image_size": sizes[epoch - 1],
+                        "images_per_second": round(trained.images_per_second, 1),
+                        "seconds": round(trained.seconds + val.seconds, 2),
+                        "data": faces.kind,
+                    }
+                )
+                improved = val.errors.error < best.error
+                if improved:
+                    training.best = Best(epoch, val.errors.error, val.errors.figures())
+                    keep("best.safetensors")
+                keep("last.safetensors")
+                columns = {column: [row[column] for row in run.history] for column in run.history[0]}
+                run.write_figure("history.png", viz.plot_history(columns, to_beat, f"{name} trained on {faces.kind}"))
+                run.say(
+                    f"{title}  loss {trained.loss:.4f}  {trained.errors.words(units=False)}  val {val.errors.words()}"
+                    f"  {trained.images_per_second:,.0f} images/s  {trained.seconds + val.seconds:.0f} s"
+                    + ("  best so far" if improved else "")
+                )
+                after_epoch(val)
+                training.begin_epoch(epoch + 1)
+                stop_if_interrupted()
+            checkpoints.write(state())
+            stop_if_interrupted()
+    except KeyboardInterrupt as interruption:
+        if isinstance(interruption, Interrupted):
+            checkpoints.write(state())
         keep("last.safetensors")
         raise
-    return best
+    return training.best
+
+
+def go_on(training: Training, saved: Mapping[str, Any], faces: Mapping[str, Any]) -> None:
+    """Load a checkpoint's state; `faces` is what these faces are known by. Raises UserError where it does not fit."""
+    others = [name for name in faces if name != "source" and faces[name] != saved["faces"].get(name)]
+    if others:
+        raise UserError(
+            f"these are not the faces that the run began with: {others[0]} is {faces[others[0]]}, "
+            f"and was {saved['faces'].get(others[0])}"
+        )
+    try:
+        training.load_state_dict(saved)
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise UserError(f"the run's checkpoint was written by another version: {error!r}") from error
 
 
 def figures_of_both(trained: Pass, val: Pass) -> dict[str, float]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import tinygrad_cnn as tg
 from experiments.age.faces import SYNTHETIC_COUNT, UserError
 from experiments.age.tasks import TASKS
 from models.age_resnet import LEAST_SIZE
 from tinygrad_cnn.data.transforms import AUGMENTATIONS
+from tinygrad_cnn.train import Checkpoints
 
 COMMANDS = ("train", "evaluate", "predict", "explain")
 CLASSES = ("gender", "age_group")  # tasks that tell no age in years
@@ -20,6 +21,8 @@ HEAD_DEFAULTS: dict[str, dict[str, object]] = {
     "regression": {"loss": "smooth_l1"},
     "expected": {"sigma": 2.0, "l1_weight": 1.0},
 }
+MAY_CHANGE = ("resume", "threads", "checkpoint_every", "live", "data_dir", "cache_dir")  # when a run is resumed
+PATHS = ("resume", "data_dir", "cache_dir", "split_file", "out")
 PICTURES = (".png", ".webp", ".pdf", ".svg")
 
 
@@ -36,10 +39,18 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     options.command = command
     if command == "train":
         try:
+            if options.resume is not None:
+                return _resumed(parser, rest, options)
             _settle(options)
-        except UserError as error:
+        except (UserError, ValueError, OSError) as error:
             parser.error(str(error))
     return options
+
+
+def settings(options: argparse.Namespace) -> dict[str, Any]:
+    """The options as json has them: paths as strings, tuples as lists."""
+    plain: dict[type, Callable[[Any], Any]] = {tuple: list, type(Path()): str}
+    return {name: plain.get(type(value), lambda same: same)(value) for name, value in vars(options).items()}
 
 
 class Parser(argparse.ArgumentParser):
@@ -63,7 +74,11 @@ def _train(parser: argparse.ArgumentParser) -> None:
         "The other commands, each with --help: evaluate, predict, explain."
     )
     _faces(parser)
-    _run_folder(parser)
+    group = _run_folder(parser)
+    group.add_argument("--resume", type=_path, metavar="RUN",
+                       help="go on with the interrupted run in this folder, with its own options")  # fmt: skip
+    group.add_argument("--checkpoint-every", type=_positive_int, metavar="STEPS",
+                       help="save what --resume needs after so many steps (default: in 1 %% of the time)")  # fmt: skip
     group = parser.add_argument_group("model")
     group.add_argument("--model", choices=("AgeCNN", "AgeResNet"), default="AgeCNN", help="see models/")
     group.add_argument("--task", choices=TASKS, default="age",
@@ -141,6 +156,27 @@ def _settle(options: argparse.Namespace) -> None:
     options.image_size = sizes[-1]
 
 
+def _resumed(parser: argparse.ArgumentParser, arguments: list[str], options: argparse.Namespace) -> argparse.Namespace:
+    """The options of the run that goes on: as its checkpoint has them, but for those that may change.
+
+    Raises UserError for another value of one that may not, FileNotFoundError or ValueError without a whole checkpoint.
+    """
+    saved = Checkpoints(options.resume).latest()[0]["settings"]
+    unset = object()
+    given = parser.parse_args(arguments, argparse.Namespace(**dict.fromkeys(vars(options), unset)))
+    changed = {name: value for name, value in settings(given).items() if value is not unset}
+    for name, value in changed.items():
+        if name not in MAY_CHANGE and value != saved.get(name):
+            flag = name.replace("_", "-")
+            raise UserError(
+                f"--resume goes on with the run's own options: --{flag} was {saved.get(name)}, not {value}; only "
+                + ", ".join(f"--{other.replace('_', '-')}" for other in MAY_CHANGE[1:]) + " may change"
+            )  # fmt: skip
+    settled = {**vars(options), **saved, **changed}
+    paths = {name: Path(settled[name]) for name in PATHS if settled[name] is not None}
+    return argparse.Namespace(**settled | paths)
+
+
 def _evaluate(parser: argparse.ArgumentParser) -> None:
     parser.description = "Test a trained model on a folder of faces that has the dataset's own file names."
     _weights(parser)
@@ -190,12 +226,13 @@ def _faces(parser: argparse.ArgumentParser) -> None:
                        help="for decoded faces (default: $TINYGRAD_CNN_CACHE, else ~/.cache/tinygrad_cnn)")  # fmt: skip
 
 
-def _run_folder(parser: argparse.ArgumentParser) -> None:
+def _run_folder(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     group = parser.add_argument_group("run")
     place = group.add_mutually_exclusive_group()
     place.add_argument("--name", metavar="NAME", help="write to runs/NAME (default: the time)")
     place.add_argument("--out", type=_path, metavar="DIR", help="write to DIR, instead of below runs/")
     _threads(group)
+    return group
 
 
 def _threads(parser: argparse._ActionsContainer) -> None:

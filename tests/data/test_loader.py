@@ -145,6 +145,25 @@ class TestOrder:
         assert_same(epoch(loader), whole[3:])
         assert len(epoch(loader)) == 5
 
+    @pytest.mark.parametrize("prefetch", [0, 1, 5])
+    def test_the_saved_place_is_after_the_last_batch_that_was_handed_out(self, prefetch):
+        def loader(seed=3):
+            return DataLoader(faces(), 4, True, seed, transform=augmentation(), prefetch=prefetch)
+
+        straight = loader()
+        epochs = [epoch(straight) for _ in range(3)]
+        for taken in range(6):
+            first, resumed = loader(), loader(seed=9)
+            list(first)
+            batches = iter(first)
+            before = [next(batches) for _ in range(taken)]
+            assert first.state_dict() == {"seed": 3, "epoch": 1, "batch": taken}
+            resumed.load_state_dict(first.state_dict())
+            assert resumed.state_dict() == first.state_dict()
+            assert_same([*before, *resumed], epochs[1])  # after the last batch there is nothing left of it
+            assert_same(epoch(resumed), epochs[2])
+            batches.close()
+
     def test_a_broken_off_epoch_counts_as_one(self):
         loader, other = (DataLoader(faces(), 4, shuffle=True) for _ in "ab")
         for _ in loader:

@@ -52,6 +52,9 @@ MISTAKES = {
     "an unknown option": (["--epoch", "3"], "unrecognized arguments"),
     "an unknown command": (["test"], "no command 'test'; there are train, evaluate, predict, explain"),
     "a misspelt command": (["evalute", "--weights", "w"], "no command 'evalute'"),
+    "no steps between checkpoints": (["--checkpoint-every", "0"], "--checkpoint-every: must be a whole number"),
+    "a run that is not there": (["--resume", "nowhere"], "nowhere holds no checkpoint"),
+    "a run without checkpoints": (["--resume", "empty"], "empty holds no checkpoint, so there is nothing to resume"),
     "two places to write to": (["--name", "a", "--out", "b"], "not allowed with"),
     "an empty path": (["--out", ""], "--out: must not be empty"),
     "a name that is a path": (["--name", "../a", "--data", "synthetic"], "--name"),
@@ -201,7 +204,10 @@ def test_ctrl_c_saves_the_last_weights_and_says_where(tmp_path, script, small):
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert err == ""
-    assert f"the last weights are in {folder / 'last.safetensors'}" in out.splitlines()[-1]
+    assert (
+        f"--resume {folder} goes on from here; the last weights are in {folder / 'last.safetensors'}"
+        in out.splitlines()[-1]
+    )
     assert out.splitlines()[-1].endswith("data: synthetic faces")
     model = load_age_model(folder / "last.safetensors", {"AgeCNN": AgeCNN})
     assert np.isfinite(model.predict(np.zeros((1, 32, 32, 3), np.uint8))).all()

@@ -12,8 +12,7 @@ import tinygrad_cnn as tg
 import tinygrad_cnn.functional as F
 from tinygrad_cnn import nn, optim
 from tinygrad_cnn.data import ArrayDataset, DataLoader, Subset
-from tinygrad_cnn.train import ExpectedAge, Regression, evaluate, train_epoch
-from tinygrad_cnn.train.loop import interrupts_wait
+from tinygrad_cnn.train import ExpectedAge, Interrupted, Pass, Regression, evaluate, interrupts_wait, train_epoch
 
 
 class Brightness(nn.Module):
@@ -218,6 +217,46 @@ def test_a_second_ctrl_c_does_not_wait():
     with pytest.raises(KeyboardInterrupt):
         press_twice()
     assert reached == ["first"]
+
+
+def test_one_ctrl_c_is_seen_by_those_that_wait_inside_and_by_those_outside():
+    with interrupts_wait() as outer:
+        with interrupts_wait() as inner:
+            os.kill(os.getpid(), signal.SIGINT)
+            with pytest.raises(Interrupted):
+                inner()
+        with pytest.raises(Interrupted):
+            outer()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_pass_goes_on_from_a_saved_one_to_the_bit():
+    def training():
+        tg.manual_seed(0)
+        model, loader = Brightness(), faces(shuffle=True)
+        return model, loader, optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+
+    model, loader, optimizer = training()
+    whole = train_epoch(model, loader, HEAD, optimizer)
+    first, saved = Pass(HEAD.errors()), []
+
+    def save():
+        saved.append((first.state_dict(), loader.state_dict(), model.state_dict(), optimizer.state_dict()))
+
+    model, loader, optimizer = training()
+    train_epoch(model, loader, HEAD, optimizer, so_far=first, after_step=save)
+    assert len(saved) == 4
+    for state in saved:
+        model, loader, optimizer = training()
+        so_far = Pass(HEAD.errors())
+        for part, its_state in zip((so_far, loader, model, optimizer), state, strict=True):
+            part.load_state_dict(its_state)
+        resumed = train_epoch(model, loader, HEAD, optimizer, so_far=so_far)
+        assert resumed is so_far
+        assert (resumed.loss, resumed.errors.as_dict()) == (whole.loss, whole.errors.as_dict())
+        np.testing.assert_array_equal(resumed.predicted, whole.predicted)
+        np.testing.assert_array_equal(resumed.true, whole.true)
+        assert resumed.seconds > state[0]["seconds"] or len(state[0]["losses"]) == 4
 
 
 def test_a_programs_own_handler_of_ctrl_c_stays():

@@ -77,6 +77,21 @@ def test_weights_of_an_earlier_run_are_never_overwritten(run, name):
         RunFolder(run.path)
 
 
+def test_a_run_that_is_resumed_goes_on_in_its_folder(run):
+    run.write_weights("best.safetensors", {"w": np.ones(1, np.float32)}, {})
+    run.log("one")
+    run.append_history({"epoch": 1})
+    run.append_history({"epoch": 2})
+    again = RunFolder(run.path, resume=True)
+    again.log("two")
+    again.write_history([{"epoch": 1}])
+    again.append_history({"epoch": 2})
+    assert (run.path / "log.txt").read_text() == "one\ntwo\n"
+    assert (run.path / "history.csv").read_text() == "epoch\n1\n2\n"
+    again.write_history([])
+    assert not (run.path / "history.csv").exists()
+
+
 def test_a_folder_without_weights_can_be_used_again(run):
     run.say("a run that failed early")
     assert RunFolder(run.path).path == run.path

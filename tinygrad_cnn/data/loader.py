@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -78,11 +78,36 @@ class DataLoader:
         if epoch < 0 or batch < 0:
             raise ValueError(f"DataLoader: epoch and batch count from 0, so not {epoch} and {batch}")
         self._epoch, self._first_batch = epoch, batch
+        self._handed_out = epoch, batch
+
+    def state_dict(self) -> dict[str, int]:
+        """The seed, and the place in the epoch: the batch after the last one that was handed out.
+
+        Batches that the thread holds ready are not counted: whoever goes on from here gets them again, the same.
+        """
+        epoch, batch = self._handed_out
+        return {"seed": self.seed, "epoch": epoch, "batch": batch}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Make the next iteration go on where `state_dict` was called; after an epoch's last batch it gives none."""
+        self.seed = int(state_dict["seed"])
+        self.set_epoch(int(state_dict["epoch"]), int(state_dict["batch"]))
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        batches = self._batches(self._epoch, self._first_batch)
-        self.set_epoch(self._epoch + 1)
-        return _as_tensors(_ahead(batches, self.prefetch) if self.prefetch else batches)
+        epoch, first = self._epoch, self._first_batch
+        self.set_epoch(epoch + 1)
+        self._handed_out = epoch, first
+        batches = self._batches(epoch, first)
+        return self._hand_out(_ahead(batches, self.prefetch) if self.prefetch else batches, epoch, first)
+
+    def _hand_out(
+        self, batches: Iterator[tuple[Array, Array]], epoch: int, first: int
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        from ..creation import from_numpy
+
+        for number, (images, targets) in enumerate(batches, first):
+            self._handed_out = epoch, number + 1
+            yield from_numpy(images), from_numpy(targets)
 
     def _batches(self, epoch: int, first: int) -> Iterator[tuple[Array, Array]]:
         order = np.arange(len(self.dataset))
@@ -115,13 +140,6 @@ class DataLoader:
             except Exception:
                 return self.dataset.describe(int(index))
         return f"the images {indices.tolist()} together"
-
-
-def _as_tensors(batches: Iterator[tuple[Array, Array]]) -> Iterator[tuple[Tensor, Tensor]]:
-    from ..creation import from_numpy
-
-    for images, targets in batches:
-        yield from_numpy(images), from_numpy(targets)
 
 
 def _ahead(items: Iterator[Item], depth: int) -> Iterator[Item]:

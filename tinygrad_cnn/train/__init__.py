@@ -2,19 +2,22 @@
 
 from .checkpoint import AgeModel, load_age_model
 from .heads import Binary, Classes, ExpectedAge, Head, Regression, Several, load_head
-from .loop import Pass, evaluate, train_epoch
+from .loop import Interrupted, Pass, evaluate, interrupts_wait, train_epoch
 from .metrics import AgeErrors, Confusion, Errors
 from .record import RunFolder, environment, fingerprint
+from .resume import Checkpoints
 
 __all__ = [
     "AgeErrors",
     "AgeModel",
     "Binary",
+    "Checkpoints",
     "Classes",
     "Confusion",
     "Errors",
     "ExpectedAge",
     "Head",
+    "Interrupted",
     "Pass",
     "Regression",
     "RunFolder",
@@ -22,6 +25,7 @@ __all__ = [
     "environment",
     "evaluate",
     "fingerprint",
+    "interrupts_wait",
     "load_age_model",
     "load_head",
     "train_epoch",

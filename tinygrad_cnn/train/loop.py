@@ -7,8 +7,8 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -24,19 +24,54 @@ from .metrics import Errors
 Step = Callable[[Tensor, Tensor], tuple[float, Tensor]]  # images and targets -> loss and predictions
 
 
-@dataclass
 class Pass:
-    """What one pass over the faces gave."""
+    """What one pass over the faces has given so far; it grows with every batch that is added."""
 
-    loss: float  # mean over the faces
-    errors: Errors
-    seconds: float
-    predicted: np.ndarray  # (N,) or (N, width), what the head makes of the outputs, in the order of the batches
-    true: np.ndarray  # (N,) or (N, subjects)
+    def __init__(self, errors: Errors) -> None:
+        self.errors = errors
+        self.seconds = 0.0
+        self._batches: list[tuple[float, np.ndarray, np.ndarray]] = []  # loss, predicted and true
+        self._total = 0.0
+
+    def add(self, loss: float, predicted: np.ndarray, true: np.ndarray) -> None:
+        """Count one batch in: its mean loss, what the head makes of the outputs, and what is true, each `(N, ...)`."""
+        self._batches.append((loss, predicted, true))
+        self._total += loss * len(true)
+        self.errors.update(predicted, true)
+
+    @property
+    def loss(self) -> float:
+        """Mean over the faces."""
+        return self._total / self.errors.count
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """What the head makes of the outputs, `(N,)` or `(N, width)`, in the order of the batches."""
+        return np.concatenate([predicted for _, predicted, _ in self._batches] or [np.zeros(0, np.float32)])
+
+    @property
+    def true(self) -> np.ndarray:
+        """`(N,)` or `(N, subjects)`, in the order of the batches."""
+        return np.concatenate([true for _, _, true in self._batches] or [np.zeros(0, np.float32)])
 
     @property
     def images_per_second(self) -> float:
         return self.errors.count / self.seconds
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that `load_state_dict` needs to add the same batches again: so every sum is the same to the bit."""
+        losses = np.array([loss for loss, _, _ in self._batches], np.float64)
+        sizes = np.array([len(true) for _, _, true in self._batches], np.int64)
+        pairs = {"predicted": self.predicted, "true": self.true}
+        return {"seconds": self.seconds, "losses": losses, "sizes": sizes, **pairs}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Begin, in a pass without batches, where another one was when `state_dict` was called."""
+        self.seconds = float(state_dict["seconds"])
+        ends = np.cumsum(state_dict["sizes"])
+        for loss, size, end in zip(state_dict["losses"].tolist(), state_dict["sizes"], ends, strict=True):
+            batch = slice(end - size, end)
+            self.add(loss, state_dict["predicted"][batch], state_dict["true"][batch])
 
 
 def train_epoch(
@@ -49,12 +84,18 @@ def train_epoch(
     *,
     max_norm: float | None = None,
     average: EMA | None = None,
+    so_far: Pass | None = None,
+    after_step: Callable[[], object] | None = None,
 ) -> Pass:
     """One step of the optimiser for each batch, with a progress bar. The errors are those before each step.
 
     The loader gives images `(N, C, H, W)` and targets as the head takes them. Gradients longer than `max_norm` are cut
-    to it; after every step, `schedule` is stepped and `average` follows the weights. Raises FloatingPointError as soon
-    as the loss is no finite number, ValueError for a loader without faces.
+    to it; after every step, `schedule` is stepped and `average` follows the weights. The pass goes on from `so_far`,
+    where the loader was told to begin in the middle of an epoch. `after_step` is called when a step is done and
+    counted.
+
+    Raises FloatingPointError as soon as the loss is no finite number, ValueError for a loader without faces, and
+    Interrupted for a Ctrl-C.
     """
 
     def step(images: Tensor, targets: Tensor) -> tuple[float, Tensor]:
@@ -73,7 +114,7 @@ def train_epoch(
         return loss.item(), head.predict(outputs.detach())
 
     model.train()
-    return _go_through(loader, step, head.errors(), title)
+    return _go_through(loader, step, so_far or Pass(head.errors()), title, after_step)
 
 
 def evaluate(model: Module, loader: DataLoader, head: Head, title: str = "evaluating", *, flip: bool = False) -> Pass:
@@ -88,7 +129,7 @@ def evaluate(model: Module, loader: DataLoader, head: Head, title: str = "evalua
 
     model.eval()
     with no_grad():
-        return _go_through(loader, look, head.errors(), title)
+        return _go_through(loader, look, Pass(head.errors()), title)
 
 
 def see(model: Module, head: Head, images: Tensor, flip: bool = False) -> tuple[Tensor, Tensor]:
@@ -108,15 +149,17 @@ def reported(predicted: Tensor) -> np.ndarray:
     return np.maximum(predicted.data, 0).astype(np.float32)
 
 
-def _go_through(loader: DataLoader, step: Step, errors: Errors, title: str) -> Pass:
+def _go_through(
+    loader: DataLoader, step: Step, result: Pass, title: str, after_step: Callable[[], object] | None = None
+) -> Pass:
     from tqdm import tqdm
 
     if not len(loader):
         raise ValueError(f"{title}: the loader gives no faces")
-    total, predicted, true = 0.0, [], []
-    started = time.perf_counter()
+    errors, count = result.errors, len(loader.dataset)
+    started = time.perf_counter() - result.seconds
     with (
-        tqdm(desc=title, total=len(loader.dataset), unit=" images", leave=False, disable=None) as bar,
+        tqdm(desc=title, total=count, initial=errors.count, unit=" images", leave=False, disable=None) as bar,
         interrupts_wait() as stop_if_interrupted,
         np.errstate(over="ignore", invalid="ignore"),  # the loss says so
     ):
@@ -126,42 +169,52 @@ def _go_through(loader: DataLoader, step: Step, errors: Errors, title: str) -> P
                 raise FloatingPointError(
                     f"{title}: the loss became {loss} after {errors.count} images; try a lower learning rate"
                 )
-            predicted.append(reported(answers))
-            true.append(targets.numpy())
-            total += loss * len(true[-1])
-            errors.update(predicted[-1], true[-1])
-            bar.set_postfix_str(f"loss {total / errors.count:.3f}, {errors.words()}", refresh=False)
-            bar.update(len(true[-1]))
+            result.add(loss, reported(answers), targets.numpy())
+            result.seconds = time.perf_counter() - started
+            bar.set_postfix_str(f"loss {result.loss:.3f}, {errors.words()}", refresh=False)
+            bar.update(len(targets))
+            if after_step is not None:
+                after_step()
             stop_if_interrupted()
-    seconds = time.perf_counter() - started
-    return Pass(total / errors.count, errors, seconds, np.concatenate(predicted), np.concatenate(true))
+    return result
+
+
+class Interrupted(KeyboardInterrupt):
+    """A Ctrl-C that waited for a moment between two steps: model, optimiser and loader agree on where they are."""
 
 
 @contextlib.contextmanager
 def interrupts_wait() -> Iterator[Callable[[], None]]:
-    """Inside, Ctrl-C waits for a call of the function that this gives, which then raises KeyboardInterrupt.
+    """Inside, Ctrl-C waits for a call of the function that this gives, which then raises Interrupted.
 
-    So no step of the optimiser is left half done. A second Ctrl-C does not wait. Outside the main thread, and
-    where the program handles SIGINT in its own way, nothing changes.
+    So no step of the optimiser is left half done. A second Ctrl-C does not wait: a KeyboardInterrupt. One inside
+    another waits for the calls of both. Outside the main thread, and where the program handles SIGINT in its own way,
+    nothing changes.
     """
+    before = signal.getsignal(signal.SIGINT)
+    waiting = before if isinstance(before, _Waiting) else _Waiting()
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+    elif before is not signal.default_int_handler:
+        yield waiting.stop_if_interrupted
+    else:
+        signal.signal(signal.SIGINT, waiting)
+        try:
+            yield waiting.stop_if_interrupted
+        finally:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+class _Waiting:
+    """Handles SIGINT by taking note of the first one."""
+
     asked = False
 
-    def note(number: int, frame: object) -> None:
-        nonlocal asked
-        if asked:
+    def __call__(self, number: int, frame: object) -> None:
+        if self.asked:
             raise KeyboardInterrupt
-        asked = True
+        self.asked = True
 
-    def stop_if_interrupted() -> None:
-        if asked:
-            raise KeyboardInterrupt
-
-    usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if not usual or threading.current_thread() is not threading.main_thread():
-        yield stop_if_interrupted
-        return
-    signal.signal(signal.SIGINT, note)
-    try:
-        yield stop_if_interrupted
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    def stop_if_interrupted(self) -> None:
+        if self.asked:
+            raise Interrupted

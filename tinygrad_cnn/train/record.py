@@ -32,18 +32,22 @@ WEIGHTS = ("best.safetensors", "last.safetensors")
 class RunFolder:
     """`path/` with `config.json, history.csv, metrics.json`, weights and pictures of one run.
 
-    Makes the folder. Raises FileExistsError where it holds the weights of an earlier run, which are never
-    overwritten, and OSError where it can't be written.
+    Makes the folder, or with `resume` goes on in it: its log grows. Raises FileExistsError where it holds the weights
+    of an earlier run, which are never overwritten, and OSError where it can't be written.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, resume: bool = False) -> None:
         self.path = Path(path)
+        self.history: list[dict[str, Any]] = []
+        self._log: list[str] = []
+        log = self.path / "log.txt"
+        if resume:
+            self._log = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+            return
         earlier = [name for name in WEIGHTS if (self.path / name).exists()]
         if earlier:
             raise FileExistsError(f"{self.path} already holds a run ({earlier[0]}); choose another folder or remove it")
         self.path.mkdir(parents=True, exist_ok=True)
-        self.history: list[dict[str, Any]] = []
-        self._log: list[str] = []
         self.write("log.txt", "")
 
     def write(self, name: str, content: str | bytes) -> Path:
@@ -73,7 +77,14 @@ class RunFolder:
 
     def append_history(self, row: Mapping[str, Any]) -> Path:
         """Add one epoch to `history.csv`; every row has the first one's columns."""
-        self.history.append(dict(row))
+        return self.write_history([*self.history, row])
+
+    def write_history(self, rows: Iterable[Mapping[str, Any]]) -> Path:
+        """Make `history.csv` hold these epochs, whatever it held before."""
+        self.history = [dict(row) for row in rows]
+        if not self.history:
+            (self.path / "history.csv").unlink(missing_ok=True)
+            return self.path / "history.csv"
         table = io.StringIO()
         writer = csv.DictWriter(table, fieldnames=list(self.history[0]), lineterminator="\n")
         writer.writeheader()
