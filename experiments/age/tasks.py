@@ -6,7 +6,6 @@ Labels of race serve only to audit the errors in age by group: no task has them 
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 
 import numpy as np
 
@@ -60,11 +59,12 @@ def by_subject(head: Head, result: Pass) -> dict[str, Pass]:
     """A pass, taken apart into those of each subject."""
     if not isinstance(head, Several):
         return {head.subjects[0]: result}
-    each = zip(head.heads, head.split(result.predicted), result.true.T, strict=True)
-    return {
-        own.subjects[0]: replace(result, errors=own.errors().update(predicted, true), predicted=predicted, true=true)
-        for own, predicted, true in each
-    }
+    parts = {}
+    for own, predicted, true in zip(head.heads, head.split(result.predicted), result.true.T, strict=True):
+        parts[own.subjects[0]] = part = Pass(own.errors())
+        part.add(result.loss, predicted, true)
+        part.seconds = result.seconds
+    return parts
 
 
 def columns(head: Head) -> list[str]:
