@@ -145,10 +145,9 @@ def test_after_ctrl_c_between_two_epochs_and_after_the_last(command, whole, monk
         if len(seen) == epochs + 1:
             ctrl_c()
 
-    monkeypatch.setattr(fit.Training, "begin_epoch", begin_epoch)
-    assert command(*RUNS["plain"], "--out", "run").status == 130
-    monkeypatch.undo()
-    monkeypatch.chdir(Path.cwd())
+    with monkeypatch.context() as patch:
+        patch.setattr(fit.Training, "begin_epoch", begin_epoch)
+        assert command(*RUNS["plain"], "--out", "run").status == 130
     assert command("--resume", "run").status == 0
     assert_same_end("run", whole("plain"))
 
