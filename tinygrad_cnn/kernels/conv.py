@@ -100,6 +100,9 @@ def _make_buffers(
 ) -> _Buffers:
     columns = Columns(size[0], size[1:], shape[2:], geometry, dtype, height, split=plan.split, ones=ones)
     grouped = (len(columns.whole), geometry.groups, shape[0] // geometry.groups)
+    if plan.by_lines and not plan.split:  # its products go where they belong
+        nothing = np.empty(0, dtype)
+        return _Buffers(columns, columns.lines, nothing, nothing)
     products = empty((*grouped, height, columns.width if plan.by_lines else columns.pitch), dtype)
     pictures = products[..., : columns.width]
     if plan.by_lines:

@@ -86,13 +86,8 @@ def plot_predictions(images: ArrayLike, true: ArrayLike, predicted: ArrayLike, t
     images, (true, predicted) = np.asarray(images), _ages(true, predicted)
     if len(images) != len(true):
         raise ValueError(f"there are {len(images)} images for {len(true)} ages")
-    columns = min(6, len(images))
-    rows = -(-len(images) // columns)
-    figure = _figure(1.65 * max(columns, 4), 1.95 * rows + 0.9, title)
-    grid = figure.subplots(rows, columns, squeeze=False)
-    for axes in grid.flat:
-        axes.set_axis_off()
-    for axes, image, age, guess in zip(grid.flat, images, true, predicted, strict=False):
+    figure, grid = _grid(len(images), 6, 1.65, 1.95, title)
+    for axes, image, age, guess in zip(grid, images, true, predicted, strict=False):
         error = abs(guess - age)
         colour = GOOD if error <= 5 else FAIR if error <= 10 else POOR
         axes.imshow(image, interpolation="bilinear")
@@ -208,13 +203,8 @@ def plot_filters(weight: ArrayLike, title: str = "") -> Figure:
     16
     """
     images = filter_images(weight)
-    columns = min(8, len(images))
-    rows = -(-len(images) // columns)
-    figure = _figure(0.8 * max(columns, 4), 0.8 * rows + 0.9, title)
-    grid = figure.subplots(rows, columns, squeeze=False)
-    for axes in grid.flat:
-        axes.set_axis_off()
-    for axes, image in zip(grid.flat, images, strict=False):
+    figure, grid = _grid(len(images), 8, 0.8, 0.8, title)
+    for axes, image in zip(grid, images, strict=False):
         axes.imshow(image, interpolation="nearest")
     figure.supxlabel("mid grey is a weight of zero", fontsize=9, color=INK)
     return figure
@@ -247,6 +237,17 @@ def _ages(true: ArrayLike, predicted: ArrayLike) -> tuple[np.ndarray, np.ndarray
     if not (np.isfinite(true).all() and np.isfinite(predicted).all()):
         raise ValueError("ages must be finite numbers; these hold NaN or infinity")
     return true, predicted
+
+
+def _grid(count: int, most: int, width: float, height: float, title: str) -> tuple[Figure, list[Axes]]:
+    """A figure with room for `count` pictures, up to `most` side by side, each so many inches wide and high."""
+    columns = min(most, count)
+    rows = -(-count // columns)
+    figure = _figure(width * max(columns, 4), height * rows + 0.9, title)
+    grid = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for axes in grid:
+        axes.set_axis_off()
+    return figure, grid
 
 
 def _figure(width: float, height: float, title: str) -> Figure:
