@@ -54,8 +54,8 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
 def rebuild(root: Path) -> None:
     """Write README.md anew between its marks, and the plots beside the records."""
     records = sorted(read_records(root / RECORDS), key=lambda record: record.best[1])
-    if not records:
-        raise ValueError(f"there is no record in {root / RECORDS}")
+    if not any(record.settings["task"] == "age" for record in records):
+        raise ValueError(f"there is no record of an age in {root / RECORDS}")
     ablation = read_records(root / RECORDS / "ablation")
     readme = (root / "README.md").read_text(encoding="utf-8")
     if not MARKS.search(readme):
@@ -68,31 +68,37 @@ def rebuild(root: Path) -> None:
 
 
 def plots(record: Record) -> dict[str, Figure]:
-    """History, scatter and error by age; the last two where the record holds the predictions."""
-    median = record.metrics["predicting_the_median"]
+    """The history; scatter and error by age where the record holds predicted ages, and who was taken for whom."""
+    always = record.metrics["predicting_the_median" if record.tells_age else "always_the_commonest"]
     name, data = record.settings["model"], record.metrics["data"]
     subject = f"{name} on {tested_on(record)}"
     columns = {column: record.column(column) for column in record.history[0] if column != "data"}
     columns["epoch"] = [int(epoch) for epoch in columns["epoch"]]
-    to_beat = median["mae_years"] if record.metrics["part"] == "val" else None
+    to_beat = always["mae_years" if record.tells_age else "accuracy"] if record.metrics["part"] == "val" else None
     figures = {"history.png": viz.plot_history(columns, to_beat, f"{name} trained on {data}")}
+    if not record.tells_age:
+        title = f"{subject}\naccuracy {record.metrics['accuracy']:.1%}"
+        matrix = np.array(record.metrics["confusion_matrix"])
+        figures["confusion.png"] = viz.plot_confusion(matrix, record.metrics["classes"], title)
     if record.predictions:
         true, predicted = np.array(record.predictions).T
         score = f"{subject}\nmean absolute error {record.metrics['mae_years']:.2f} years"
         figures["scatter.png"] = viz.plot_scatter(true, predicted, score)
-        figures["error_by_age.png"] = viz.plot_error_by_age(true, predicted, median["median_years"], subject)
+        figures["error_by_age.png"] = viz.plot_error_by_age(true, predicted, always["median_years"], subject)
     return figures
 
 
 def results(records: Sequence[Record], ablation: Sequence[Record]) -> str:
-    """Markdown: the models, best first; the best one's errors by decade and plots; the ablation; the commands."""
-    best = records[0]
+    """Markdown: the models, best first; the best one's errors by decade and plots; other tasks; ablation; commands."""
+    of_age = [record for record in records if record.settings["task"] == "age"]
+    others = [record for record in records if record.settings["task"] != "age"]
+    best = of_age[0]
     median = best.metrics["predicting_the_median"]
     parts = [
-        models(records),
+        models(of_age),
         f"Mean absolute error in years by decade of age, {tested_on(best)}; predicting the training median,"
         f" {median['median_years']:.0f}, for everybody is off by {median['mae_years']:.2f} years:",
-        decades([record for record in records if tested_on(record) == tested_on(best)]),
+        decades([record for record in of_age if tested_on(record) == tested_on(best)]),
         "\n".join(
             f"![{text}]({(RECORDS / best.name / name).as_posix()})"
             for text, name in (
@@ -101,6 +107,8 @@ def results(records: Sequence[Record], ablation: Sequence[Record]) -> str:
             )
         ),
     ]
+    if others:
+        parts += ["What else the same networks learn of a face:", other_tasks(others)]
     if ablation:
         parts.append(ablated(ablation))
     parts.append("Configuration, history and metrics of each run are in its record. The commands:")
@@ -108,13 +116,30 @@ def results(records: Sequence[Record], ablation: Sequence[Record]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def other_tasks(records: Sequence[Record]) -> str:
+    """A row for each record whose task is not age alone, with what it learned of the faces it was tested on."""
+    subjects = list(dict.fromkeys(subject for record in records for subject in record.accuracies))
+    rows = [
+        (
+            linked(record),
+            trained_for(record),
+            tested_on(record),
+            *(f"{record.accuracies[one]:.1%}" if one in record.accuracies else "" for one in subjects),
+            f"{record.metrics['mae_years']:.2f} years" if record.tells_age else "",
+        )
+        for record in sorted(records, key=lambda record: record.name)
+    ]
+    said = [f"{subject.replace('_', ' ')} seen" for subject in subjects]
+    return markdown([("record", "trained for", "tested on", *said, "error in age"), *rows])
+
+
 def models(records: Sequence[Record]) -> str:
     head = ("record", "pictures", "trained for", "validation error", "tested on", "error", "RMSE", "within 5 years")
     rows = [
         (
-            f"[{record.name}]({(RECORDS / record.name).as_posix()})",
+            linked(record),
             f"{record.settings['image_size']}x{record.settings['image_size']}",
-            f"{len(record.history)} epochs, {record.minutes:.0f} min",
+            trained_for(record),
             f"**{record.best[1]:.2f}**",
             tested_on(record),
             f"{record.metrics['mae_years']:.2f}",
@@ -126,6 +151,14 @@ def models(records: Sequence[Record]) -> str:
     used = " and ".join(f"{faces_in(records[0], part):,} {use}" for part, use in USES.items())
     about = f"Errors are mean absolute errors in years. {records[0].name} had {used}."
     return f"{about}\n\n{markdown([head, *rows])}"
+
+
+def linked(record: Record) -> str:
+    return f"[{record.name}]({(RECORDS / record.name).as_posix()})"
+
+
+def trained_for(record: Record) -> str:
+    return f"{len(record.history)} epochs, {record.minutes:.0f} min"
 
 
 def faces_in(record: Record, part: str) -> int:

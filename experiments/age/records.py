@@ -29,7 +29,7 @@ class Record:
     config: Mapping[str, Any]
     history: list[dict[str, str]]
     metrics: Mapping[str, Any]
-    predictions: list[tuple[float, float]]  # true and predicted, in years; none in old records
+    predictions: list[tuple[float, float]]  # true and predicted, in years; none in old records, nor of classes
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -40,10 +40,21 @@ class Record:
         return " ".join(["python", *self.config["command_line"]])
 
     @property
+    def tells_age(self) -> bool:
+        return "mae_years" in self.metrics
+
+    @property
     def best(self) -> tuple[int, float]:
-        """The best epoch, and its validation error in years."""
-        row = min(self.history, key=lambda row: float(row["val_mae_years"]))
-        return int(row["epoch"]), float(row["val_mae_years"])
+        """The best epoch, and its validation error: in years, or the share of faces whose class was not seen."""
+        errors = self.column("val_mae_years") if self.tells_age else [1 - a for a in self.column("val_accuracy")]
+        return errors.index(min(errors)) + 1, min(errors)
+
+    @property
+    def accuracies(self) -> dict[str, float]:
+        """The share of the tested faces, 0 to 1, whose class was seen: by what was learned of them."""
+        own = {} if self.tells_age else {self.settings["task"]: self.metrics["accuracy"]}
+        parts = {name: part for name, part in self.metrics.items() if isinstance(part, Mapping)}
+        return own | {name: part["accuracy"] for name, part in parts.items() if "confusion_matrix" in part}
 
     def column(self, name: str) -> list[float]:
         return [float(row[name]) for row in self.history]
@@ -63,7 +74,8 @@ def read_record(folder: Path) -> Record:
     try:
         config, metrics = (json.loads((folder / name).read_text()) for name in ("config.json", "metrics.json"))
         predictions = _rows(folder / "predictions.csv") if (folder / "predictions.csv").exists() else []
-        pairs = [(float(row["true_years"]), float(row["predicted_years"])) for row in predictions]
+        ages = [row for row in predictions if "true_years" in row]
+        pairs = [(float(row["true_years"]), float(row["predicted_years"])) for row in ages]
         record = Record(folder.name, config, _rows(folder / "history.csv"), metrics, pairs)
         _ = record.best, record.minutes, record.settings, record.command
         return record

@@ -131,10 +131,33 @@ def test_the_projects_own_records_are_whole_and_show_no_face():
 
 
 @pytest.mark.parametrize(
+    ("task", "said"),
+    [("gender", {"gender": "accuracy"}), ("multi", {"gender": "gender", "age_group": "age_group"})],
+)
+def test_other_tasks_have_a_table_of_their_own(root, command, small, task, said):
+    options = [*small[:-1], 1, "--model", "AgeResNet", "--task", task]
+    assert command("train", *options, "--out", root / "run").status == 0
+    assert main(["keep", str(root / "run"), task], root) == 0
+    text = (root / "README.md").read_text()
+    metrics = json.loads((root / "run/metrics.json").read_text())
+    table = text[text.index("What else the same networks learn") :]
+    head, row = table.splitlines()[2], table.splitlines()[4]
+    assert row.startswith(f"| [{task}](experiments/records/{task}) | 1 epochs, 0 min | 20 test faces")
+    for subject, key in said.items():
+        accuracy = metrics["accuracy"] if key == "accuracy" else metrics[key]["accuracy"]
+        assert f"{subject.replace('_', ' ')} seen" in head
+        assert f"| {accuracy:.1%} |" in row
+    assert row.endswith(f"| {metrics['mae_years']:.2f} years |" if task == "multi" else "|  |")
+    assert table.index(row) < text.index(f"# {task}")  # its command stands among the others
+    assert f"| [{task}]" not in text[: text.index("What else")]
+    assert (root / f"experiments/records/{task}/confusion.png").exists() == (task == "gender")
+
+
+@pytest.mark.parametrize(
     ("spoil", "message"),
     [
         (lambda root: (root / "README.md").write_text("no marks"), "README.md lacks the line <!-- results -->"),
-        (lambda root: shutil.rmtree(root / "experiments/records"), "there is no record in"),
+        (lambda root: shutil.rmtree(root / "experiments/records"), "there is no record of an age in"),
         (lambda root: (root / "experiments/records/age_cnn/history.csv").write_text("epoch\n"), "no whole record"),
         (lambda root: (root / "experiments/records/age_cnn/metrics.json").unlink(), "no whole record"),
         (lambda root: varied(root, "ablation/one", 6.0), "need one called base"),
