@@ -211,11 +211,12 @@ def _new_folder(path: Path) -> Path:
 def record(run: RunFolder, options: argparse.Namespace, faces: Faces) -> None:
     """Write what this run is: config.json, and the files that were skipped into its log."""
     started = datetime.now().astimezone().isoformat(timespec="seconds")
+    split = faces.split_name if options.split_file is None else "file"  # what was done, not asked for
     run.write_json(
         "config.json",
         {
             "data": faces.kind,
-            "settings": settings(options),
+            "settings": {**settings(options), "split": split},
             "faces": faces.identity(),
             "started": started,
             **environment(),

@@ -20,7 +20,6 @@ from tinygrad_cnn.train import AgeModel, Pass, RunFolder
 from tinygrad_cnn.viz.report import Outcome, Report, render
 
 FILE = "report.html"
-SCRIPT = "experiments/utkface_age.py"  # as called from the repository's root
 LARGEST = 160  # pixels: larger faces are shown smaller
 
 
@@ -76,7 +75,6 @@ class Page:
     def _report(self, state: Literal["running", "finished", "stopped"], reason: str) -> Report:
         graph = self.run.path / "graph.svg"
         config = json.loads((self.run.path / "config.json").read_text(encoding="utf-8"))
-        _, *arguments = config["command_line"]
         return Report(
             name=self.run.path.resolve().name,
             subject=f"{type(self.model.model).__name__} on {self.faces.kind}",
@@ -89,7 +87,7 @@ class Page:
             outcome=None if self.result is None else outcome(self.model, self.faces, *self.result),
             filters=first_filters(self.model),
             graph=graph.read_text(encoding="utf-8") if graph.exists() else None,
-            config={**config, "command_line": [SCRIPT, *arguments]},
+            config=config,
             reason=reason,
             synthetic=self.faces.kind == SYNTHETIC,
         )

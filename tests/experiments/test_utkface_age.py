@@ -65,7 +65,8 @@ def test_the_config_holds_settings_data_versions_and_seed(trained):
     assert config["faces"]["count"] == 200
     assert config["faces"]["parts"] == {"train": 160, "val": 20, "test": 20}
     assert config["versions"]["numpy"] == np.__version__
-    assert config["command_line"][0] == "utkface_age.py"
+    assert config["command_line"][0].endswith("experiments/utkface_age.py")
+    assert config["settings"]["split"] == "random"  # no two of them are copies of one photo
 
 
 def test_the_history_has_a_row_for_each_epoch(trained):
@@ -252,6 +253,7 @@ def test_a_folder_of_photos_is_trained_on_and_what_is_unusable_is_logged(command
     config = json.loads(Path("run/config.json").read_text())
     assert config["data"] == "UTKFace"
     assert sum(part["count"] for part in config["faces"]["parts"].values()) == 60
+    assert config["settings"]["split"] == "grouped"
     assert b"synthetic" not in b"".join(Path("run", name).read_bytes() for name in (*FILES, *PICTURES))
 
 
@@ -265,6 +267,8 @@ def test_a_split_file_without_test_faces_reports_on_the_validation_faces(command
     assert outcome.status == 0
     assert "are not in split.csv and are left out" in "\n".join(outcome.out)
     assert json.loads(Path("r/metrics.json").read_text())["part"] == "val"
+    settings = json.loads(Path("r/config.json").read_text())["settings"]
+    assert (settings["split"], settings["split_file"]) == ("file", "split.csv")
     assert outcome.out[-1].startswith("val MAE")
 
 

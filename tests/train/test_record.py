@@ -77,6 +77,18 @@ def test_weights_of_an_earlier_run_are_never_overwritten(run, name):
         RunFolder(run.path)
 
 
+def test_the_command_line_can_be_pasted_where_it_was_typed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for called, shown in (
+        ("experiments/age.py", "experiments/age.py"),
+        ("../project/age.py", "../project/age.py"),
+        (str(tmp_path / "experiments" / "age.py"), "experiments/age.py"),  # as `python -m` has it
+        ("/elsewhere/age.py", "/elsewhere/age.py"),
+    ):
+        monkeypatch.setattr("sys.argv", [called, "--epochs", "3"])
+        assert environment()["command_line"] == [shown, "--epochs", "3"]
+
+
 def test_a_run_that_is_resumed_goes_on_in_its_folder(run):
     run.write_weights("best.safetensors", {"w": np.ones(1, np.float32)}, {})
     run.log("one")

@@ -107,6 +107,23 @@ def test_time_finds_the_slow_operation_in_the_forward_pass_and_in_the_backward_p
     assert 10 <= float(figures(drawing)["doze"].removesuffix(" ms")) < 150
 
 
+def test_the_time_is_that_of_a_second_sweep_for_the_first_pays_for_memory_and_threads():
+    calls = []
+
+    def slow_at_first(g):
+        calls.append(g)
+        time.sleep(0.2 if len(calls) == 1 else 0)
+        return g
+
+    @tg.primitive(x=lambda g: slow_at_first(g))
+    def starting(x):
+        return x + 0
+
+    drawing = tg.draw(starting(tg.ones(3, requires_grad=True)).sum(), color_by="time")
+    assert len(calls) == 2
+    assert float(re.search(r"time of the backward pass, ([\d.]+) (?:m|µ)s in all", drawing.source)[1]) < 200
+
+
 def test_a_folded_module_has_its_parts_figures_together():
     model, x = small_network(), tg.randn(8, 4)
     open_, folded = (tg.draw(model, x, color_by="flops", depth=depth) for depth in (None, 0))

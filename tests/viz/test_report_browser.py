@@ -19,6 +19,7 @@ pytestmark = pytest.mark.skipif(find() is None, reason="needs chromium")
 NASTY = "<b>&'</title><img src=x onerror=alert(1)>"
 STATE = "document.getElementById('state').className"
 NEWS = "document.getElementById('news').textContent"
+RUN_STATE = "document.getElementById('state').dataset.state"
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +168,7 @@ def test_a_running_page_loads_itself_again_when_news_is_due_and_keeps_the_reader
     browser.ask("document.getElementById('history-summary').focus({preventScroll: true})")
     path.write_text(render(full("finished")), encoding="utf-8")
     browser.wait_for_load()
-    assert browser.ask("document.getElementById('state').dataset.state") == "finished"
+    assert browser.ask(RUN_STATE) == "finished"
     assert browser.ask("document.getElementById('history').open")
     assert browser.ask("document.activeElement.id") == "history-summary"
     assert 600 < browser.ask("scrollY") < 800  # the button is gone, and what was above has moved
@@ -180,6 +181,33 @@ def test_refreshing_can_be_paused(browser, shown):
     browser.ask("document.getElementById('pause').click()")
     assert "Refreshing is paused" in browser.ask(NEWS)
     assert browser.ask("document.getElementById('pause').getAttribute('aria-pressed')") == "true"
+
+
+def test_a_paused_page_stays_paused_when_its_reader_loads_it_again(browser, shown):
+    now = datetime.now(timezone.utc)
+    path = shown(full(started=now - timedelta(seconds=2), written=now))  # half a second per epoch
+    browser.ask("document.getElementById('pause').click()")
+    browser.load(lambda: browser.call("Page.reload"))
+    assert "Refreshing is paused" in browser.ask(NEWS)
+    assert browser.ask("document.getElementById('pause').textContent") == "Resume refreshing"
+    path.write_text(render(full("finished")), encoding="utf-8")
+    browser.ask("new Promise(done => setTimeout(done, 3500))")  # it looks each second, and news is due after two
+    assert browser.ask(RUN_STATE) == "running"
+    browser.load(lambda: browser.ask("document.getElementById('pause').click()"))
+    assert browser.ask(RUN_STATE) == "finished"
+
+
+def test_a_page_that_nobody_sees_waits_until_it_is_seen(browser, shown):
+    now = datetime.now(timezone.utc)
+    path, said = shown(full(started=now - timedelta(seconds=2), written=now)), []
+    browser.ask("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
+    path.write_text(render(full("finished")), encoding="utf-8")
+    browser.ask("new Promise(done => setTimeout(done, 3500))")
+    assert browser.ask(RUN_STATE) == "running"
+    seen = "document.dispatchEvent(new Event('visibilitychange')), news.textContent"
+    browser.load(lambda: said.append(browser.ask(f"delete document.hidden, news.textContent = '', {seen}")))
+    assert said[0].startswith("Written at")  # it looks at once, not only when the clock next ticks
+    assert browser.ask(RUN_STATE) == "finished"
 
 
 def test_a_page_without_news_for_three_epochs_says_so_and_gives_up(browser, shown):

@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..kernels import get_num_threads
+from ..progress import progress_bar
 from .decode import UnreadableImage, read_image
 
 FORMAT = "rgb, largest centred square, 2"  # a part of the key: change it with what read_image gives
@@ -133,8 +134,6 @@ def _open(path: Path, shape: tuple[int, ...]) -> ImageCache:
 
 
 def _build(path: Path, files: Sequence[SourceFile], size: int, progress: bool) -> None:
-    from tqdm import tqdm
-
     shape = (len(files), size, size, 3)
     rows = max(1, BLOCK_BYTES // math.prod(shape[1:]))
     unreadable: dict[int, str] = {}
@@ -153,7 +152,7 @@ def _build(path: Path, files: Sequence[SourceFile], size: int, progress: bool) -
             pool = ThreadPoolExecutor(get_num_threads())
             try:
                 blocks = pool.map(decode, range(0, len(files), rows))
-                with tqdm(total=len(files), desc="decoding", unit=" images", disable=not progress or None) as bar:
+                with progress_bar("decoding", len(files), "images", shown=progress) as bar:
                     for failures, block_checksums in blocks:
                         unreadable.update(failures)
                         checksums += block_checksums

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from ..progress import progress_bar
 from .dataset import Dataset
 
 Floats = npt.NDArray[np.float32]
@@ -47,13 +48,15 @@ def _thumbnails(dataset: Dataset) -> Floats:
     import cv2
 
     thumbnails = np.empty((len(dataset), SIDE, SIDE), np.float32)
-    for start in range(0, len(dataset), 256):
-        images, _ = dataset.batch(np.arange(start, min(start + 256, len(dataset))))
-        if images.dtype != np.uint8:
-            raise TypeError(f"photo_groups: needs uint8 images (H, W, 3), not {images.dtype}")
-        for thumbnail, image in zip(thumbnails[start:], images, strict=False):
-            grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-            thumbnail[...] = cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    with progress_bar("looking for copies", len(dataset), "images", delay=1) as bar:
+        for start in range(0, len(dataset), 256):
+            images, _ = dataset.batch(np.arange(start, min(start + 256, len(dataset))))
+            if images.dtype != np.uint8:
+                raise TypeError(f"photo_groups: needs uint8 images (H, W, 3), not {images.dtype}")
+            for thumbnail, image in zip(thumbnails[start:], images, strict=False):
+                grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+                thumbnail[...] = cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+            bar.update(len(images))
     return thumbnails
 
 
@@ -81,14 +84,16 @@ def _candidates(features: Floats) -> npt.NDArray[np.int64]:
     powers = 1 << np.arange(_HASH_BITS)
     count = len(features)
     codes = []
-    for _ in range(_HASHES):
-        directions = generator.standard_normal((features.shape[1], _HASH_BITS), np.float32)
-        hashes = (features @ directions > 0) @ powers
-        order = np.argsort(hashes, kind="stable")
-        hashes = hashes[order]
-        for step in range(1, _NEIGHBOURS + 1):
-            same = hashes[step:] == hashes[:-step]
-            codes.append(order[:-step][same] * count + order[step:][same])
+    with progress_bar("comparing them", _HASHES, "hashes", delay=1) as bar:
+        for _ in range(_HASHES):
+            directions = generator.standard_normal((features.shape[1], _HASH_BITS), np.float32)
+            hashes = (features @ directions > 0) @ powers
+            order = np.argsort(hashes, kind="stable")
+            hashes = hashes[order]
+            for step in range(1, _NEIGHBOURS + 1):
+                same = hashes[step:] == hashes[:-step]
+                codes.append(order[:-step][same] * count + order[step:][same])
+            bar.update()
     pairs = np.unique(np.concatenate(codes))
     return np.stack([pairs // count, pairs % count], axis=1)
 

@@ -17,6 +17,7 @@ from ..modes import no_grad
 from ..nn import Module
 from ..optim import EMA, Optimizer, clip_grad_norm_
 from ..optim.lr_scheduler import LRScheduler
+from ..progress import progress_bar
 from ..tensor import Tensor
 from .heads import Head
 from .metrics import Errors
@@ -152,14 +153,12 @@ def reported(predicted: Tensor) -> np.ndarray:
 def _go_through(
     loader: DataLoader, step: Step, result: Pass, title: str, after_step: Callable[[], object] | None = None
 ) -> Pass:
-    from tqdm import tqdm
-
     if not len(loader):
         raise ValueError(f"{title}: the loader gives no faces")
     errors, count = result.errors, len(loader.dataset)
     started = time.perf_counter() - result.seconds
     with (
-        tqdm(desc=title, total=count, initial=errors.count, unit=" images", leave=False, disable=None) as bar,
+        progress_bar(title, count, "images", errors.count) as bar,
         interrupts_wait() as stop_if_interrupted,
         np.errstate(over="ignore", invalid="ignore"),  # the loss says so
     ):

@@ -114,7 +114,10 @@ def fingerprint(names: Iterable[str]) -> dict[str, Any]:
 
 
 def environment() -> dict[str, Any]:
-    """Versions of what a run's result depends on, its command line, and the commit, where there is one."""
+    """Versions of what a run's result depends on, its command line, and the commit, where there is one.
+
+    The command line, behind `python`, does the same again in the same folder.
+    """
     from .. import __version__
 
     versions = {"python": platform.python_version(), "numpy": np.__version__, "tinygrad-cnn": __version__}
@@ -124,12 +127,18 @@ def environment() -> dict[str, Any]:
         except metadata.PackageNotFoundError:
             continue
     return {
-        "command_line": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "command_line": [_script(), *sys.argv[1:]],
         "versions": versions,
         "platform": platform.platform(),
         "cpu_count": os.cpu_count(),
         "git_commit": _commit(),
     }
+
+
+def _script() -> str:
+    """The script that runs, as it can be called from here."""
+    script = Path(sys.argv[0])
+    return str(script.relative_to(Path.cwd()) if script.is_relative_to(Path.cwd()) else script)
 
 
 def _commit() -> str | None:

@@ -7,7 +7,7 @@
     write(content) { try { sessionStorage.setItem(this.key, JSON.stringify(content)); } catch { /* private mode */ } },
   };
 
-  // What the reader had opened and focused outlives a refresh; where they had scrolled to, the browser knows.
+  // What the reader had opened, focused and paused outlives a refresh, their own too; where they had scrolled to, the browser knows.
   const before = memory.read();
   for (const id of before.open || []) document.getElementById(id)?.setAttribute("open", "");
   if (before.focus) document.getElementById(before.focus)?.focus({ preventScroll: true });
@@ -27,13 +27,10 @@
     button.setAttribute("aria-pressed", String(paused));
   };
 
-  function reload() {
-    memory.write({
-      paused, focus: document.activeElement?.id,
-      open: [...document.querySelectorAll("details[open]")].map((element) => element.id),
-    });
-    location.reload();
-  }
+  addEventListener("pagehide", () => memory.write({
+    paused, focus: document.activeElement?.id,
+    open: [...document.querySelectorAll("details[open]")].map((element) => element.id),
+  }));
 
   function look() {
     const now = Date.now() / 1000, age = now - number("written");
@@ -47,7 +44,7 @@
     const due = Math.max(number("written") + number("due"), loaded + number("interval"));
     if (paused) say(`Refreshing is paused. Written at ${state.dataset.clock}.`);
     else say(`Written at ${state.dataset.clock}. Refreshes itself after each epoch.`);
-    if (!paused && !document.hidden && now > due) reload();
+    if (!paused && !document.hidden && now > due) location.reload();
   }
 
   button.addEventListener("click", () => { paused = !paused; show(); look(); });

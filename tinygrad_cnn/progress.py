@@ -1,0 +1,21 @@
+"""A progress bar: on stderr where that is a terminal, in the page where that is a notebook, and else nowhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from tqdm.std import tqdm
+
+
+def progress_bar(
+    title: str, total: int, unit: str, done: int = 0, delay: float = 0.0, shown: bool = True
+) -> tqdm[NoReturn]:
+    """A bar for `total` things called `unit`, of which `done` are done; `.update(n)` says that n more are.
+
+    It appears after `delay` seconds, for what is often over before anyone could read it, and not unless `shown`.
+    """
+    from tqdm.auto import tqdm
+
+    disable = None if shown else True  # None: unless there is a terminal or a notebook
+    return tqdm(desc=title, total=total, initial=done, unit=f" {unit}", leave=False, disable=disable, delay=delay)
