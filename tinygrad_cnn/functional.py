@@ -113,8 +113,7 @@ def softplus(x: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
 
 def _dropped(x: Tensor, shape: tuple[int, ...], p: float, generator: np.random.Generator | None) -> Tensor:
     keep = (generator or default_generator()).random(shape, dtype=np.float32) >= p
-    scale = 0.0 if p == 1 else 1 / (1 - p)
-    return x * (keep * np.asarray(scale, x.dtype))
+    return ops.dropout(x, keep, scale=0.0 if p == 1 else 1 / (1 - p))
 
 
 def _check_probability(p: float, name: str) -> None:
@@ -213,9 +212,5 @@ def layer_norm(
     for name, t in {"weight": weight, "bias": bias}.items():
         if t is not None and t.shape != last:
             raise ValueError(f"layer_norm: {name} should have shape {last}, got {t.shape}")
-    items = ops.reshape(x, (1, math.prod(x.shape[: -len(last)]), math.prod(last)))  # each in a channel's place
-    out = ops.normalize_channels(items, 1.0, 0.0, statistics=ops.channel_statistics(items), eps=eps)
-    out = ops.reshape(out, x.shape)
-    if weight is not None:
-        out = out * weight
-    return out if bias is None else out + bias
+    scale, shift = (1.0 if weight is None else weight), (0.0 if bias is None else bias)
+    return ops.layer_norm(x, scale, shift, axes=len(last), eps=eps)

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from . import ops
-from .autograd import primitive
-from .ops import as_tensor
+from .ops import as_tensor, losses
 from .tensor import Tensor
 
 
-def _reduce(loss: Tensor, reduction: str, name: str) -> Tensor:
-    if reduction == "mean":
-        return ops.mean(loss)
-    if reduction == "sum":
-        return ops.sum(loss)
-    if reduction == "none":
-        return loss
-    raise ValueError(f"{name}: reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
+def _check_reduction(reduction: str, name: str) -> None:
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"{name}: reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
 
 
-def _difference(x: Any, target: Any, name: str) -> Tensor:
+def _reduce(loss: Tensor, reduction: str) -> Tensor:
+    return {"mean": ops.mean, "sum": ops.sum}[reduction](loss) if reduction != "none" else loss
+
+
+def _alike(x: Any, target: Any, name: str) -> tuple[Tensor, Tensor]:
+    """Both as Tensors of one shape and of one float type."""
     x, target = as_tensor(x, name), as_tensor(target, name)
     if x.shape != target.shape:
         try:
@@ -33,9 +33,15 @@ def _difference(x: Any, target: Any, name: str) -> Tensor:
         warnings.warn(
             f"{name}: x {x.shape} and target {target.shape} are broadcast to {shape}, so every output meets every "
             "target; give both one shape",
-            stacklevel=3,
+            stacklevel=4,
         )
-    return x - target
+        x, target = ops.broadcast_to(x, shape), ops.broadcast_to(target, shape)
+    return _floats(x, target)
+
+
+def _floats(x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    dtype = np.result_type(*[t.dtype for t in (x, target) if t.dtype.kind == "f"] or [np.dtype(np.float32)])
+    return x.to(dtype), target.to(dtype)
 
 
 def mse_loss(x: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
@@ -46,56 +52,33 @@ def mse_loss(x: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     >>> F.mse_loss(tg.Tensor([1.0, 2.0]), tg.Tensor([1.0, 4.0]))
     Tensor(2.)
     """
-    return _reduce(ops.square(_difference(x, target, "mse_loss")), reduction, "mse_loss")
+    _check_reduction(reduction, "mse_loss")
+    return losses.mse_loss(*_alike(x, target, "mse_loss"), reduction=reduction)
 
 
 def l1_loss(x: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """The absolute difference; its derivative at 0 is 0."""
-    return _reduce(ops.abs(_difference(x, target, "l1_loss")), reduction, "l1_loss")
+    _check_reduction(reduction, "l1_loss")
+    return losses.l1_loss(*_alike(x, target, "l1_loss"), reduction=reduction)
 
 
 def smooth_l1_loss(x: Tensor, target: Tensor, *, reduction: str = "mean", beta: float = 1.0) -> Tensor:
     """d*d / (2 beta) where |d| < beta, else |d| - beta / 2. Girshick 2015, equation 3 (beta = 1)."""
     if beta < 0:
         raise ValueError(f"smooth_l1_loss: beta must not be negative, got {beta}")
-    difference = _difference(x, target, "smooth_l1_loss")
-    loss = huber(difference, delta=beta) / beta if beta else ops.abs(difference)
-    return _reduce(loss, reduction, "smooth_l1_loss")
+    _check_reduction(reduction, "smooth_l1_loss")
+    both = _alike(x, target, "smooth_l1_loss")
+    if not beta:
+        return losses.l1_loss(*both, reduction=reduction)
+    return losses.smooth_l1_loss(*both, reduction=reduction, delta=beta)
 
 
 def huber_loss(x: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0) -> Tensor:
     """d*d / 2 where |d| < delta, else delta * (|d| - delta / 2). Huber 1964."""
     if delta <= 0:
         raise ValueError(f"huber_loss: delta must be positive, got {delta}")
-    return _reduce(huber(_difference(x, target, "huber_loss"), delta=delta), reduction, "huber_loss")
-
-
-@primitive(difference=lambda g, difference, delta: ops.where(ops.abs(difference) < delta, g, 0.0))
-def huber_slope(difference: np.ndarray, *, delta: float) -> np.ndarray:
-    """huber's derivative; its own is 1 where |d| < delta."""
-    return np.clip(difference, -delta, delta)
-
-
-@primitive(difference=lambda g, difference, delta: g * huber_slope(difference, delta=delta))
-def huber(difference: np.ndarray, *, delta: float) -> np.ndarray:
-    """d*d / 2 where |d| < delta, else delta * (|d| - delta / 2), as one product: near * (|d| - near / 2)."""
-    size = np.abs(difference)
-    near = np.minimum(size, delta)
-    size -= near * 0.5
-    size *= near
-    return size
-
-
-def _classes(x: Tensor, target: Tensor, name: str) -> tuple[Tensor, Tensor]:
-    """x as (..., classes), and the target's indices (...)."""
-    if target.dtype.kind not in "iu":
-        raise TypeError(f"{name}: class indices should be integers, got {target.dtype}")
-    if not x.ndim:
-        raise ValueError(f"{name}: x should be (N, C, ...) or (C,), got shape ()")
-    fitting = x.shape[:1] * (x.ndim > 1) + x.shape[2:]
-    if target.shape != fitting:
-        raise ValueError(f"{name}: x of shape {x.shape} needs a target of shape {fitting}, got {target.shape}")
-    return (x if x.ndim <= 2 else ops.permute(x, 0, *range(2, x.ndim), 1)), target
+    _check_reduction(reduction, "huber_loss")
+    return losses.huber_loss(*_alike(x, target, "huber_loss"), reduction=reduction, delta=delta)
 
 
 def nll_loss(
@@ -106,19 +89,11 @@ def nll_loss(
     The mean is weighted by `weight` (C,) at the targets; items whose target is `ignore_index` do not count.
     Raises IndexError for a target outside [0, C).
     """
-    return _nll(
-        as_tensor(x, "nll_loss"),
-        as_tensor(target, "nll_loss"),
-        weight,
-        ignore_index,
-        reduction,
-        0.0,
-        "nll_loss",
-        logits=False,
-    )
+    return _of_classes(losses.nll_loss, x, target, weight, ignore_index, reduction, 0.0, "nll_loss")
 
 
-def _nll(
+def _of_classes(
+    loss: Callable[..., Tensor],
     x: Tensor,
     target: Tensor,
     weight: Tensor | None,
@@ -126,34 +101,61 @@ def _nll(
     reduction: str,
     smoothing: float,
     name: str,
-    logits: bool,
 ) -> Tensor:
-    """Cross entropy of x, log-probabilities or logits, and class indices; `smoothing` spreads the target's weight."""
-    x, target = _classes(x, target, name)
-    classes = x.shape[-1]
+    """loss(x, index=..., reduction=...) with weights and smoothing; the index is -1 where a target does not count."""
+    x, target = as_tensor(x, name), as_tensor(target, name)
+    index = _class_indices(x, target, ignore_index, name)
+    items = x if x.ndim > 1 else ops.reshape(x, (1, -1))
+    at = index if x.ndim > 1 else index.reshape(1)
+    classes = items.shape[1]
     if weight is not None and weight.shape != (classes,):
         raise ValueError(f"{name}: weight should have shape ({classes},), got {weight.shape}")
-    counts = target.data != ignore_index
-    index = np.where(counts, target.data, 0)
-    if counts.any() and not 0 <= index.min() <= index.max() < classes:
-        wrong = index[(index < 0) | (index >= classes)].flat[0]
-        raise IndexError(f"{name}: target {wrong} is out of range for {classes} classes")
-    per_item = as_tensor(counts.astype(x.dtype)) if weight is None else ops.where(counts, weight[index], 0.0)
-    if logits and not smoothing and index.size:
-        rows = x if x.ndim == 2 else ops.reshape(x, (index.size, classes))
-        loss = ops.softmax_cross_entropy(rows, index=index.reshape(-1))
-        loss = (loss if x.ndim == 2 else ops.reshape(loss, index.shape)) * per_item
+    _check_reduction(reduction, name)
+    if weight is None and not smoothing:
+        result = loss(items, index=at, reduction=reduction)
     else:
-        x = ops.log_softmax(x, -1) if logits else x
-        picked = ops.gather(x, -1, index[..., None]).squeeze(-1) if index.size else ops.sum(x, -1)
-        loss = -picked * per_item
-    if smoothing:
-        everywhere = x if weight is None else x * weight
-        loss = loss * (1 - smoothing) - ops.sum(everywhere, -1) * (smoothing / classes)
-    loss = ops.where(counts, loss, 0.0)
-    if reduction == "mean":
-        return ops.sum(loss) / ops.sum(per_item)
-    return _reduce(loss, reduction, name)
+        if smoothing:
+            items, loss = ops.log_softmax(items, 1), losses.nll_loss
+        result, counts = loss(items, index=at, reduction="none"), at >= 0
+        total: Any = np.count_nonzero(counts)
+        if weight is not None:
+            shares = ops.where(counts, weight[at], 0.0)
+            result, total = result * shares, ops.sum(shares)
+        if smoothing:
+            everywhere = ops.sum(items if weight is None else items * _along_classes(weight, items), 1)
+            result = result * (1 - smoothing) - ops.where(counts, everywhere, 0.0) * (smoothing / classes)
+        result = ops.sum(result) / total if reduction == "mean" else _reduce(result, reduction)
+    return ops.reshape(result, ()) if result.ndim and x.ndim == 1 else result
+
+
+def _class_indices(x: Tensor, target: Tensor, ignore_index: int, name: str) -> np.ndarray:
+    """The target's, with -1 in place of `ignore_index`; raises the errors of a target that does not fit."""
+    if target.dtype.kind not in "iu":
+        raise TypeError(f"{name}: class indices should be integers, got {target.dtype}")
+    if not x.ndim:
+        raise ValueError(f"{name}: x should be (N, C, ...) or (C,), got shape ()")
+    fitting = x.shape[:1] * (x.ndim > 1) + x.shape[2:]
+    if target.shape != fitting:
+        raise ValueError(f"{name}: x of shape {x.shape} needs a target of shape {fitting}, got {target.shape}")
+    index, classes = target.data.astype(np.int64), x.shape[min(x.ndim - 1, 1)]
+    counts = index != ignore_index
+    wrong = index[counts & ((index < 0) | (index >= classes))]
+    if wrong.size:
+        raise IndexError(f"{name}: target {wrong[0]} is out of range for {classes} classes")
+    return np.where(counts, index, -1)
+
+
+def _along_classes(weight: Tensor, x: Tensor) -> Tensor:
+    """weight, (C,), in a shape that meets x, (N, C, ...)."""
+    return ops.reshape(weight, (-1, *(1,) * (x.ndim - 2)))
+
+
+def _cross_entropy(x: Tensor, *, index: np.ndarray, reduction: str) -> Tensor:
+    """The primitive for more axes: (N, C, ...), (N, ...)."""
+    if x.ndim > 2:
+        x = ops.reshape(ops.permute(x, 0, *range(2, x.ndim), 1), (index.size, x.shape[1]))
+    result = losses.cross_entropy(x, index=index.reshape(-1), reduction=reduction)
+    return ops.reshape(result, index.shape) if result.ndim and index.ndim > 1 else result
 
 
 def cross_entropy(
@@ -181,18 +183,16 @@ def cross_entropy(
     x, target = as_tensor(x, name), as_tensor(target, name)
     dim = 0 if x.ndim == 1 else 1
     if target.dtype.kind != "f":
-        return _nll(x, target, weight, ignore_index, reduction, label_smoothing, name, logits=True)
+        return _of_classes(_cross_entropy, x, target, weight, ignore_index, reduction, label_smoothing, name)
     if target.shape != x.shape:
         raise ValueError(f"{name}: probabilities should have x's shape {x.shape}, got {target.shape}")
-    classes = x.shape[dim]
+    _check_reduction(reduction, name)
     if label_smoothing:
-        target = target * (1 - label_smoothing) + label_smoothing / classes
+        target = target * (1 - label_smoothing) + label_smoothing / x.shape[dim]
     if weight is not None:
-        target = target * ops.reshape(weight, (classes, *(1,) * (x.ndim - dim - 1)))
+        target = target * (weight if x.ndim == 1 else _along_classes(weight, x))
     loss = -ops.sum(ops.log_softmax(x, dim) * target, dim)
-    if reduction == "mean":
-        return ops.sum(loss) / max(loss.numel(), 1)
-    return _reduce(loss, reduction, name)
+    return ops.sum(loss) / max(loss.numel(), 1) if reduction == "mean" else _reduce(loss, reduction)
 
 
 def binary_cross_entropy(x: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean") -> Tensor:
@@ -201,26 +201,25 @@ def binary_cross_entropy(x: Tensor, target: Tensor, weight: Tensor | None = None
     Logarithms are held above -100, as in Torch. Raises ValueError for probabilities outside [0, 1].
     """
     name = "binary_cross_entropy"
-    x, target = as_tensor(x, name), as_tensor(target, name)
-    _same_shape(x, target, name)
+    x, target = _of_one_shape(x, target, reduction, name)
     if x.numel() and not (x.data.min() >= 0 and x.data.max() <= 1):
         raise ValueError(f"{name}: probabilities must lie in [0, 1]; for logits use binary_cross_entropy_with_logits")
-    loss = bernoulli(x, target)
-    return _reduce(loss if weight is None else loss * weight, reduction, name)
+    return _weighted(losses.binary_cross_entropy, x, target, weight, reduction)
 
 
-@primitive(
-    x=lambda g, x, target: g * (x - target) / ops.clamp((1 - x) * x, min=1e-12),
-    target=lambda g, x: g * (ops.clamp(ops.log1p(-x), min=-100.0) - ops.clamp(ops.log(x), min=-100.0)),
-)
-def bernoulli(x: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Minus the log-likelihood of target under probability x. At 0 and 1 the gradient is large but finite."""
-    return (target - 1) * np.maximum(np.log1p(-x), -100) - target * np.maximum(np.log(x), -100)
-
-
-def _same_shape(x: Tensor, target: Tensor, name: str) -> None:
+def _of_one_shape(x: Any, target: Any, reduction: str, name: str) -> tuple[Tensor, Tensor]:
+    x, target = as_tensor(x, name), as_tensor(target, name)
     if x.shape != target.shape:
         raise ValueError(f"{name}: x and target should have one shape, got {x.shape} and {target.shape}")
+    _check_reduction(reduction, name)
+    return _floats(x, target)
+
+
+def _weighted(loss: Callable[..., Tensor], x: Tensor, target: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
+    """loss(x, target, reduction=...), reduced only when each item's has been multiplied by its weight."""
+    if weight is None:
+        return loss(x, target, reduction=reduction)
+    return _reduce(loss(x, target, reduction="none") * weight, reduction)
 
 
 def binary_cross_entropy_with_logits(
@@ -233,10 +232,8 @@ def binary_cross_entropy_with_logits(
 ) -> Tensor:
     """binary_cross_entropy of sigmoid(x), without overflow; `pos_weight` multiplies the positive targets' share."""
     name = "binary_cross_entropy_with_logits"
-    x, target = as_tensor(x, name), as_tensor(target, name)
-    _same_shape(x, target, name)
+    x, target = _of_one_shape(x, target, reduction, name)
     if pos_weight is None:
-        loss = ops.softplus(x) - x * target
-    else:
-        loss = (1 - target) * x + (1 + (pos_weight - 1) * target) * ops.softplus(-x)
-    return _reduce(loss if weight is None else loss * weight, reduction, name)
+        return _weighted(losses.binary_cross_entropy_with_logits, x, target, weight, reduction)
+    loss = ops.softplus(-x) * target * pos_weight + ops.softplus(x) * (1 - target)
+    return _reduce(loss if weight is None else loss * weight, reduction)

@@ -10,7 +10,7 @@ import pytest
 
 import tinygrad_cnn as tg
 from tinygrad_cnn.kernels import erf, relu, where_positive
-from tinygrad_cnn.kernels.elementwise import PIECE
+from tinygrad_cnn.kernels.elementwise import ELEMENTS_PER_PIECE as PIECE
 
 SIZES = [0, 1, 2, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE + 1, 9 * PIECE + 5]
 

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import tinygrad_cnn as tg
+import tinygrad_cnn.functional as F
 from tinygrad_cnn.kernels import memory
 from tinygrad_cnn.kernels.memory import Arena, Arenas, Scratch
 
-LARGE = memory.SMALLEST  # bytes
+LARGE = memory.SMALLEST_BYTES  # bytes
 
 
 @pytest.fixture
@@ -85,7 +87,7 @@ def test_small_arrays_are_left_to_numpy(arenas: Arenas) -> None:
 
 
 def test_an_array_larger_than_an_arena_gets_one_of_its_own(arenas: Arenas, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "ARENA", 2 * LARGE)
+    monkeypatch.setattr(memory, "ARENA_BYTES", 2 * LARGE)
     arrays = [arenas.empty((size * LARGE,), np.uint8) for size in (1, 5, 1)]
     assert [arena.size for arena in arenas.arenas] == [2 * LARGE, 5 * LARGE]
     assert address(arrays[2]) == address(arrays[0]) + LARGE
@@ -94,8 +96,8 @@ def test_an_array_larger_than_an_arena_gets_one_of_its_own(arenas: Arenas, monke
 def test_empty_arenas_go_back_to_the_system_when_there_are_too_many(
     arenas: Arenas, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "ARENA", LARGE)
-    monkeypatch.setattr(memory, "MOST_KEPT", 3 * LARGE)
+    monkeypatch.setattr(memory, "ARENA_BYTES", LARGE)
+    monkeypatch.setattr(memory, "MOST_KEPT_BYTES", 3 * LARGE)
     arrays = [arenas.empty((LARGE,), np.uint8) for _ in range(5)]
     assert len(arenas.arenas) == 5
     arrays.clear()
@@ -145,3 +147,72 @@ def test_scratch_memory_of_one_name_is_taken_again_and_grows() -> None:
     assert address(scratch.take("b", (3, LARGE), np.float32)) != address(first)
     assert scratch.take("a", (4, LARGE), np.float32).shape == (4, LARGE)
     assert scratch.take("a", (2,), np.float64).dtype == np.float64
+
+
+def forward_and_backward(side: int, channels: int) -> list[np.ndarray]:
+    """A convolution and a pool, trained and then only run, on an image of a shape of its own."""
+    random = np.random.default_rng(side)
+    x, weight = (
+        random.standard_normal(shape).astype(np.float32) for shape in ((2, channels, side, side), (4, channels, 3, 3))
+    )
+    leaves = [tg.Tensor(array, requires_grad=True) for array in (x, weight)]
+    y = F.max_pool2d(F.conv2d(*leaves, padding=1), 3, 2)
+    y.sum().backward()
+    with tg.no_grad():
+        again = F.max_pool2d(F.conv2d(*leaves, padding=1), 3, 2)
+    return [y.data, again.data, *(leaf.grad.data for leaf in leaves)]
+
+
+SHAPES = [(side, channels) for side in range(8, 58) for channels in (1, 3, 8, 9)]  # 200
+
+
+def test_buffers_that_wait_stay_below_the_budget_whatever_the_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "waiting", memory.Waiting())
+    expected = [forward_and_backward(*shape) for shape in SHAPES]
+    everything = memory.waiting.bytes
+    monkeypatch.setattr(memory, "MOST_KEPT_BYTES", everything // 10)
+    for shape, results in zip(SHAPES[::-1] + SHAPES, expected[::-1] + expected, strict=True):
+        for found, due in zip(forward_and_backward(*shape), results, strict=True):
+            np.testing.assert_array_equal(found, due)
+        assert memory.waiting.bytes <= everything // 10
+    held = [size for alike in memory.waiting.buffers.values() for _, size in alike]
+    assert sum(held) == memory.waiting.bytes > everything // 20
+
+
+def test_buffers_used_longest_ago_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting = memory.Waiting()
+    monkeypatch.setattr(memory, "MOST_KEPT_BYTES", 3 * (LARGE + memory.PAGE_BYTES))
+
+    def use(name: str) -> None:
+        waiting.give_back(make, (name,), waiting.take(make, (name,)))
+
+    def make(name: str) -> np.ndarray:
+        made.append(name)
+        return memory.empty((LARGE,), np.uint8)
+
+    made: list[str] = []
+    for name in "abcadabcd":  # b goes for d, c for b, d for c, a for d
+        use(name)
+    assert "".join(made) == "abcdbcd"
+
+
+def test_threads_share_waiting_buffers_safely(monkeypatch: pytest.MonkeyPatch) -> None:
+    shapes = SHAPES[::5]
+    expected = [forward_and_backward(*shape) for shape in shapes]
+    monkeypatch.setattr(memory, "waiting", memory.Waiting())
+    monkeypatch.setattr(memory, "MOST_KEPT_BYTES", 1 << 20)
+    wrong: list[tuple[int, int]] = []
+
+    def work(seed: int) -> None:
+        for i in np.random.default_rng(seed).permutation(len(shapes)):
+            found = forward_and_backward(*shapes[i])
+            if not all(map(np.array_equal, found, expected[i])):
+                wrong.append(shapes[i])
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    assert memory.waiting.bytes <= 1 << 20

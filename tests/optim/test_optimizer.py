@@ -343,3 +343,41 @@ def test_a_step_through_one_view_leaves_what_a_graph_needs_of_another():
     y.backward()
     assert v.grad.tolist() == [1.0] * 10
     assert p.tolist() == [-9.0] * 5
+
+
+OVERLAPPING = {
+    "the same array twice": (lambda base: base[:], lambda base: base[:]),
+    "two halves that overlap": (lambda base: base[: LONG // 2 + 7], lambda base: base[LONG // 2 - 9 :]),
+    "every second element, and all": (lambda base: base[::2], lambda base: base[:]),
+}
+LONG = 1 << 19
+
+
+@pytest.mark.parametrize("views", OVERLAPPING.values(), ids=OVERLAPPING)
+@each_optimizer
+def test_parameters_that_share_memory_are_updated_one_after_the_other_on_any_number_of_threads(make, views) -> None:
+    def after_two_steps(threads: int, at_once: bool) -> np.ndarray:
+        tg.set_num_threads(threads)
+        base = np.random.default_rng(0).standard_normal(LONG).astype(np.float32)
+        params = [tg.from_numpy(view(base)).requires_grad_() for view in views]
+        optimizers = [make(params)] if at_once else [make([p]) for p in params]
+        for step in range(2):
+            for i, p in enumerate(params):
+                p.grad = tg.Tensor(np.random.default_rng(step + 7 * i).standard_normal(p.shape).astype(np.float32))
+            for optimizer in optimizers:
+                optimizer.step()
+        return base
+
+    in_order = after_two_steps(1, at_once=False)
+    for threads in (1, 2, 4):
+        np.testing.assert_array_equal(after_two_steps(threads, at_once=True), in_order)
+
+
+def test_gradients_that_share_memory_are_clipped_one_after_the_other() -> None:
+    base = np.full(LONG, 4.0, np.float32)
+    params = [tg.zeros(LONG, requires_grad=True) for _ in range(2)]
+    for p in params:
+        p.grad = tg.from_numpy(base)
+    tg.set_num_threads(2)
+    norm = optim.clip_grad_norm_(params, 1.0).item()
+    np.testing.assert_allclose(base, 4 / norm**2, rtol=1e-5)

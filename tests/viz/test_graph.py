@@ -168,7 +168,7 @@ def test_results_are_found_in_tuples_and_dicts():
 
 def test_any_function_of_tensors_is_drawn_like_a_model():
     drawing = tg.draw(lambda x, y: F.mse_loss(x, y), zeros(3), zeros(3))
-    assert names(drawing)[:3] == ["input", "input", "sub"]
+    assert names(drawing)[:3] == ["input", "input", "mse_loss"]
     assert ("input 0", "3") in texts(drawing)
 
 

@@ -33,7 +33,7 @@ def test_grad_norm_is_the_norm_of_what_backward_computes_and_leaves_grad_alone()
     shown = [lines[-1] for lines in texts(drawing) if lines[0] in ("weight", "bias")]
     norms = sorted(f"grad {np.linalg.norm(parameter.grad.data):.2g}" for parameter in model.parameters())
     assert sorted(shown) == norms
-    assert figures(drawing)["div"] == "grad 1"
+    assert figures(drawing)["mse_loss mean"] == "grad 1"
 
 
 def test_grad_norm_of_several_results_is_that_of_their_sum():

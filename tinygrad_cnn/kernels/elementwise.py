@@ -10,18 +10,18 @@ import numpy as np
 from .memory import empty, empty_like
 from .threads import parallel_for, parallel_with, pieces
 
-# Elements: float32 pieces of input, output and scratch stay together in a core's L2 cache, and one step over a piece
-# takes long enough that threads seldom wait for each other's Python.
-PIECE = 1 << 16
-WORTH_WAKING = 4  # pieces, for each thread
-MASK_PIECE = 1 << 17  # with a mask of bytes as the only scratch
+# float32 pieces of input, output and scratch stay together in a core's L2 cache, and one step over a piece takes long
+# enough that threads seldom wait for each other's Python.
+ELEMENTS_PER_PIECE = 1 << 16
+PIECES_WORTH_WAKING = 4  # for each thread
+ELEMENTS_PER_MASK = 1 << 17  # with a mask of bytes as the only scratch
 
 
-def _by_pieces(work: Callable[..., Any], out: np.ndarray, *arrays: np.ndarray) -> np.ndarray:
+def by_pieces(work: Callable[..., Any], out: np.ndarray, *arrays: np.ndarray) -> np.ndarray:
     """work(out_piece, *array_pieces) over flat pieces of C-ordered arrays of one shape."""
     flats = [a.reshape(-1) for a in (out, *arrays)]
-    cuts = list(pieces(out.size, PIECE))
-    parallel_for(lambda i: work(*(flat[slice(*cuts[i])] for flat in flats)), len(cuts), WORTH_WAKING)
+    cuts = list(pieces(out.size, ELEMENTS_PER_PIECE))
+    parallel_for(lambda i: work(*(flat[slice(*cuts[i])] for flat in flats)), len(cuts), PIECES_WORTH_WAKING)
     return out
 
 
@@ -32,8 +32,30 @@ def relu(x: Any) -> np.ndarray:
     as long.
     """
     x = np.asarray(x, order="C")
-    zeros = np.zeros(min(x.size, PIECE), x.dtype)
-    return _by_pieces(lambda out, x: np.maximum(x, zeros[: x.size], out=out), empty_like(x), x)
+    zeros = np.zeros(min(x.size, ELEMENTS_PER_PIECE), x.dtype)
+    return by_pieces(lambda out, x: np.maximum(x, zeros[: x.size], out=out), empty_like(x), x)
+
+
+def sign(x: Any) -> np.ndarray:
+    """-1, 0 or 1, and 0 for NaN."""
+    return np.subtract(np.greater(x, 0), np.less(x, 0), dtype=np.result_type(x))
+
+
+def sigmoid(x: Any) -> np.ndarray:
+    """1 / (1 + exp(-x)), without overflow."""
+    small = np.exp(-np.abs(x))  # in (0, 1]
+    return np.where(np.greater_equal(x, 0), 1, small) / (1 + small)
+
+
+def dropout(x: Any, keep: np.ndarray, scale: float) -> np.ndarray:
+    """x * scale where `keep` (booleans, broadcast to x) holds, else x * 0."""
+    x = np.asarray(x, order="C")
+
+    def piece(out: np.ndarray, x: np.ndarray, keep: np.ndarray) -> None:
+        np.multiply(x, keep, out=out)
+        out *= scale
+
+    return by_pieces(piece, empty_like(x), x, np.broadcast_to(keep, x.shape))
 
 
 INTEGER_OF_SIZE = {2: np.int16, 4: np.int32, 8: np.int64}
@@ -49,7 +71,7 @@ def where_positive(a: Any, b: Any) -> np.ndarray:
 
     out = empty_like(a)
     flats = out.reshape(-1).view(bits), a.reshape(-1).view(bits), b.reshape(-1)
-    cuts = list(pieces(out.size, MASK_PIECE))
+    cuts = list(pieces(out.size, ELEMENTS_PER_MASK))
 
     def mask(number: int, scratch: np.ndarray) -> None:
         to, a, b = (flat[slice(*cuts[number])] for flat in flats)
@@ -58,7 +80,7 @@ def where_positive(a: Any, b: Any) -> np.ndarray:
         np.logical_not(keep, out=keep)
         np.multiply(a, keep, out=to)  # NumPy widens the mask on the way, in chunks that stay in the L1 cache
 
-    parallel_with(lambda: empty((MASK_PIECE,), bool), mask, len(cuts), least=2)
+    parallel_with(lambda: empty((ELEMENTS_PER_MASK,), bool), mask, len(cuts), least=2)
     return out
 
 
@@ -103,4 +125,4 @@ def erf(x: Any) -> np.ndarray:
         out[...] = np.where(size < 1, near * _polynomial(NEAR, 2 * near * near - 1), 1 - tail)
         np.copysign(out, x, out=out)
 
-    return _by_pieces(piece, out, x)
+    return by_pieces(piece, out, x)

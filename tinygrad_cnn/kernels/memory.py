@@ -19,23 +19,24 @@ import math
 import os
 import threading
 import weakref
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-PAGE = 1 << 12  # bytes
-SMALLEST = 1 << 16  # bytes; below, the allocator's own free lists do the same
-ARENA = 1 << 28  # bytes
-MOST_KEPT = 1 << 30  # bytes of arenas with nothing in them; beyond, one that becomes empty goes back to the system
+PAGE_BYTES = 1 << 12
+SMALLEST_BYTES = 1 << 16  # below, the allocator's own free lists do the same
+ARENA_BYTES = 1 << 28
+MOST_KEPT_BYTES = 1 << 30  # that nobody uses: buffers that wait, and arenas with nothing in them
 
 
 class Arena:
     """A stretch of memory, and which places in it are free."""
 
     def __init__(self, size: int) -> None:
-        memory = np.empty(size + PAGE, np.uint8)
-        start = -memory.ctypes.data % PAGE
+        memory = np.empty(size + PAGE_BYTES, np.uint8)
+        start = -memory.ctypes.data % PAGE_BYTES
         self.size, self.memory = size, memory[start : start + size]
         self.free = [(0, size)]  # (start, stop), in order, and never two that touch
 
@@ -75,9 +76,9 @@ class Arenas:
         """An uninitialised C-ordered array, like np.empty."""
         dtype = np.dtype(dtype)
         size = dtype.itemsize * math.prod(shape)
-        if size < SMALLEST:
+        if size < SMALLEST_BYTES:
             return np.empty(shape, dtype)
-        size = -(-size // PAGE) * PAGE
+        size = -(-size // PAGE_BYTES) * PAGE_BYTES
         with self.lock:
             while self.returned:
                 arena, start, stop = self.returned.popleft()
@@ -94,20 +95,65 @@ class Arenas:
             start = arena.take(size)
             if start is not None:
                 return arena, start
-        self.arenas.append(Arena(max(size, ARENA)))
+        self.arenas.append(Arena(max(size, ARENA_BYTES)))
         return self._take(size)
 
     def _limit(self, arena: Arena) -> None:
-        if arena.is_empty and sum(other.size for other in self.arenas if other.is_empty) > MOST_KEPT:
+        unused = sum(other.size for other in self.arenas if other.is_empty)
+        if arena.is_empty and unused + waiting.bytes > MOST_KEPT_BYTES:
             self.arenas.remove(arena)
 
 
-_arenas = Arenas()
+class _Taken(threading.local):
+    bytes = 0  # that this thread has asked `empty` for so far
+
+
+class Waiting:
+    """Buffers that nobody uses at the moment, by what made them; together they never take more than MOST_KEPT_BYTES.
+
+    To make room, those go first whose like was given back longest ago.
+    """
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self.lock = threading.Lock()
+        self.buffers: collections.OrderedDict[Hashable, list[tuple[Any, int]]] = collections.OrderedDict()
+
+    def take(self, make: Callable[..., Any], arguments: tuple[Hashable, ...]) -> tuple[Any, int]:
+        """What make(*arguments) gave before, if some of it waits, or gives now; and its bytes."""
+        key = make, arguments
+        with self.lock:
+            if alike := self.buffers.get(key):
+                made = alike.pop()
+                self.bytes -= made[1]
+                if not alike:
+                    del self.buffers[key]
+                return made
+        before = _taken.bytes
+        return make(*arguments), _taken.bytes - before + PAGE_BYTES  # a page for the views of them
+
+    def give_back(self, make: Callable[..., Any], arguments: tuple[Hashable, ...], made: tuple[Any, int]) -> None:
+        """Let buffers and their bytes, from `take` with the same arguments, wait for the next one."""
+        key = make, arguments
+        with self.lock:
+            self.buffers.setdefault(key, []).append(made)
+            self.buffers.move_to_end(key)
+            self.bytes += made[1]
+            while self.bytes > MOST_KEPT_BYTES:
+                oldest, alike = next(iter(self.buffers.items()))
+                self.bytes -= alike.pop(0)[1]
+                if not alike:
+                    del self.buffers[oldest]
+
+
+_arenas, _taken, waiting = Arenas(), _Taken(), Waiting()
 
 
 def empty(shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
     """An uninitialised C-ordered array, like np.empty, in recycled memory if it is large."""
-    return _arenas.empty(shape, dtype)
+    array = _arenas.empty(shape, dtype)
+    _taken.bytes += array.nbytes
+    return array
 
 
 def empty_like(x: np.ndarray) -> np.ndarray:
@@ -131,9 +177,9 @@ class Scratch:
 
 
 def _start_anew() -> None:
-    """A forked child has arenas of its own: a thread of its parent's may have been about to change these."""
-    global _arenas
-    _arenas = Arenas()
+    """A forked child has memory of its own: a thread of its parent's may have been about to change this."""
+    global _arenas, waiting
+    _arenas, waiting = Arenas(), Waiting()
 
 
 if hasattr(os, "register_at_fork"):

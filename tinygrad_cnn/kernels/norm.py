@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 
+from .half import in_float32
 from .memory import Scratch, empty_like
 from .rows import for_rows, sum_rows
 
@@ -33,6 +34,7 @@ def _far_means(mean: np.ndarray, variance: np.ndarray, dtype: np.dtype) -> np.nd
     return np.where(far, mean, 0).astype(dtype) if far.any() else None
 
 
+@in_float32
 def channel_statistics(x: np.ndarray) -> np.ndarray:
     """Mean and biased variance of each channel: (N, C, ...) -> (2, C), float64.
 
@@ -60,6 +62,7 @@ def channel_statistics(x: np.ndarray) -> np.ndarray:
     return np.stack([total, (within + np.square(means - total)).sum(axis=0) / images])
 
 
+@in_float32
 def scale_and_shift(x: np.ndarray, scale: np.ndarray, shift: np.ndarray) -> np.ndarray:
     """x * scale + shift, which have one number per channel: (N, C, ...), (C,), (C,)."""
     return _scale_and_shift(x, None, scale, shift)
@@ -80,6 +83,7 @@ def _scale_and_shift(x: np.ndarray, center: np.ndarray | None, scale: np.ndarray
     return out
 
 
+@in_float32
 def normalize_channels(
     x: np.ndarray, weight: np.ndarray, bias: np.ndarray, statistics: np.ndarray, eps: float
 ) -> np.ndarray:
@@ -90,6 +94,7 @@ def normalize_channels(
     return _scale_and_shift(x, center, scale, bias - (mean if center is None else mean - center) * scale)
 
 
+@in_float32
 def channel_sums(g: np.ndarray, x: np.ndarray, statistics: np.ndarray) -> np.ndarray:
     """Each channel's sum of g, and of g * (x - mean): (N, C, ...) twice -> (2, C), float64."""
     g_rows, x_rows = _rows(g), _rows(x)
@@ -109,6 +114,7 @@ def channel_sums(g: np.ndarray, x: np.ndarray, statistics: np.ndarray) -> np.nda
     return np.stack([total, along - total * (mean if center is None else mean - center)])
 
 
+@in_float32
 def normalize_input(
     g: np.ndarray, x: np.ndarray, weight: np.ndarray, statistics: np.ndarray, sums: np.ndarray, eps: float
 ) -> np.ndarray:

@@ -15,6 +15,7 @@ from .threads import parallel_with, pieces
 
 RUN = 1 << 18  # elements; runs of 1 << 16 take twice as long on two threads
 BLOCK = 1 << 13  # elements that are added up in the array's own precision, a few 1e-7 of the sum
+ROWS = 256  # that are added up one by one in the array's own precision
 LONG = 256  # elements, from which on a row is better not copied into NumPy's buffer
 
 
@@ -50,3 +51,10 @@ def sum_rows(x: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
         part = x[:, start:stop]
         total += np.einsum("rs->r", part) if y is None else np.einsum("rs,rs->r", part, y[:, start:stop])
     return total
+
+
+def sum_columns(x: np.ndarray) -> np.ndarray:
+    """Each column's sum: (rows, length) -> (length,), float64. NumPy adds the rows one by one, here ROWS of them."""
+    whole = len(x) // ROWS * ROWS
+    blocks = x[:whole].reshape(-1, ROWS, x.shape[1]).sum(axis=1) if x.shape[1] else x[:0]
+    return np.asarray(blocks.sum(axis=0, dtype=np.float64) + x[whole:].sum(axis=0, dtype=np.float64))

@@ -1,4 +1,4 @@
-"""Softmax, its logarithm and cross entropy along the middle axis of (rows, classes, places), with their vjps.
+"""Softmax, its logarithm along the middle axis of (rows, classes, places), and cross entropy, with their vjps.
 
 A run of rows goes through all steps while it is in cache, and is shared out to the threads.
 """
@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from .half import in_float32
 from .memory import Scratch, empty_like
 from .rows import for_rows, sum_rows
 
@@ -45,6 +46,7 @@ def _shift(out: np.ndarray, x: np.ndarray) -> None:
     np.subtract(x, np.max(x, axis=1, keepdims=True), out=out)
 
 
+@in_float32
 def softmax(x: np.ndarray, dim: int) -> np.ndarray:
     """exp(x), scaled to sum to 1 along dim."""
 
@@ -56,6 +58,7 @@ def softmax(x: np.ndarray, dim: int) -> np.ndarray:
     return _along(step, dim, x)
 
 
+@in_float32
 def softmax_input(g: np.ndarray, weights: np.ndarray, dim: int) -> np.ndarray:
     """softmax's vjp: weights * (g - sum(g * weights))."""
 
@@ -67,6 +70,7 @@ def softmax_input(g: np.ndarray, weights: np.ndarray, dim: int) -> np.ndarray:
     return _along(step, dim, g, weights)
 
 
+@in_float32
 def log_softmax(x: np.ndarray, dim: int) -> np.ndarray:
     """log(softmax(x)), accurate where softmax would round to 0."""
 
@@ -78,6 +82,7 @@ def log_softmax(x: np.ndarray, dim: int) -> np.ndarray:
     return _along(step, dim, x)
 
 
+@in_float32
 def log_softmax_input(g: np.ndarray, logs: np.ndarray, dim: int) -> np.ndarray:
     """log_softmax's vjp: g - exp(logs) * sum(g)."""
 
@@ -89,8 +94,9 @@ def log_softmax_input(g: np.ndarray, logs: np.ndarray, dim: int) -> np.ndarray:
     return _along(step, dim, g, logs)
 
 
+@in_float32
 def cross_entropy(x: np.ndarray, index: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """-log(softmax(x)) at each row's index: (rows, classes), (rows,) -> (rows,).
+    """-log(softmax(x)) at each row's index, 0 where that is -1: (rows, classes), (rows,) -> (rows,).
 
     Returned too: exponentials (rows, classes) and their sums (rows,), of which the gradient is soon made.
     """
@@ -105,11 +111,13 @@ def cross_entropy(x: np.ndarray, index: np.ndarray) -> tuple[np.ndarray, np.ndar
         np.subtract(np.log(total[some]), loss[some], out=loss[some])
 
     for_rows(work, *x.shape)
+    loss[index < 0] = 0
     return loss, exponentials, total
 
 
+@in_float32
 def cross_entropy_input(g: np.ndarray, exponentials: np.ndarray, total: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """cross_entropy's vjp: g * (softmax(x) - 1 at the index)."""
+    """cross_entropy's vjp: g * (softmax(x) - 1 at the index), 0 where that is -1."""
     out = empty_like(exponentials)
     scale = (g / total)[:, None]
 
@@ -118,4 +126,5 @@ def cross_entropy_input(g: np.ndarray, exponentials: np.ndarray, total: np.ndarr
         out[some][np.arange(len(out[some])), index[some]] -= g[some]
 
     for_rows(work, *out.shape)
+    out[index < 0] = 0
     return out

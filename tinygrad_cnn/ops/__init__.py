@@ -30,6 +30,7 @@ from .elementwise import (
     contiguous,
     cos,
     div,
+    dropout,
     erf,
     exp,
     expm1,
@@ -63,7 +64,7 @@ from .elementwise import (
 )
 from .index import gather, getitem, setitem, take_along_dim
 from .linalg import einsum, linear, matmul
-from .norm import channel_statistics, normalize_channels, scale_and_shift
+from .norm import channel_statistics, layer_norm, normalize_channels, scale_and_shift
 from .pool import adaptive_avg_pool2d, avg_pool2d, max_pool2d
 from .reduce import (
     all,
@@ -102,7 +103,7 @@ from .shape import (
     transpose,
     unsqueeze,
 )
-from .softmax import log_softmax, softmax, softmax_cross_entropy
+from .softmax import log_softmax, softmax
 from .support import as_tensor, reflected
 
 # What `import tinygrad_cnn as tg` offers as tg.<name>; the rest serve Tensor's methods and F.

@@ -157,7 +157,7 @@ def abs(x: Array) -> Array:
 @primitive(x=lambda g: g * 0.0)
 def sign(x: Array) -> Array:
     """-1, 0 or 1, and 0 for NaN, as in Torch; its derivative is 0."""
-    return np.subtract(np.greater(x, 0), np.less(x, 0), dtype=np.result_type(x))
+    return kernels.sign(x)
 
 
 @primitive(x=lambda g: g * 0.0)
@@ -199,8 +199,7 @@ def tanh(x: Array) -> Array:
 @primitive(x=lambda g, out: g * (out * (1 - out)))
 def sigmoid(x: Array) -> Array:
     """1 / (1 + exp(-x)), without overflow."""
-    small = np.exp(-np.abs(x))  # in (0, 1]
-    return np.where(np.greater_equal(x, 0), 1, small) / (1 + small)
+    return kernels.sigmoid(x)
 
 
 @primitive(x=lambda g, x: g * exp(x * -x) * TWO_OVER_SQRT_PI)
@@ -225,6 +224,12 @@ def relu(x: Array) -> Array:
 def where_positive(a: Array, b: Array) -> Array:
     """a where b > 0, else 0."""
     return kernels.where_positive(a, b)
+
+
+@primitive(x=lambda g, keep, scale: dropout(g, keep, scale=scale))
+def dropout(x: Array, keep: Array, *, scale: float) -> Array:
+    """x * scale where `keep` holds, which is broadcast to x, else 0."""
+    return kernels.dropout(x, keep, scale)
 
 
 # -- choices ---------------------------------------------------------------------------------------------

@@ -1,10 +1,12 @@
-"""Normalisation of channels, (N, C, ...), as one primitive: batch norm, and layer norm, whose items are channels.
+"""Normalisation as one primitive each: of channels, (N, C, ...), as in batch norm, and of items, as in layer norm.
 
-Ioffe & Szegedy 2015, Algorithm 1; Ba, Kiros & Hinton 2016, equation 4.
+Ioffe & Szegedy 2015, Algorithm 1; Ba, Kiros & Hinton 2016, equation 4. Each rule is written out in operations that
+have rules, for where a gradient of it may be wanted; else it is one or two passes over memory.
 """
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -92,15 +94,17 @@ def _sums(g: Tensor, x: Tensor, statistics: Tensor, once: OncePerCotangent) -> T
     return once(g, lambda: channel_sums(g, x, statistics))
 
 
-def _standard(x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+def _standard(x: Tensor, eps: float, over: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     """x normalised by operations that have rules, and what its deviations were multiplied by."""
-    deviation = x - mean(x, _others(x), keepdim=True)
-    scale = rsqrt(mean(deviation * deviation, _others(x), keepdim=True) + eps)
+    deviation = x - mean(x, over, keepdim=True)
+    scale = rsqrt(mean(deviation * deviation, over, keepdim=True) + eps)
     return deviation * scale, scale
 
 
-# Each rule is written out in operations that have rules, for where a gradient of it may be wanted; else it is one
-# or two passes over memory.
+def _through_standard(g: Tensor, x: Tensor, eps: float, over: tuple[int, ...]) -> Tensor:
+    """The cotangent of x, given that of x normalised."""
+    standard, scale = _standard(x, eps, over)
+    return scale * (g - mean(g, over, keepdim=True) - standard * mean(g * standard, over, keepdim=True))
 
 
 def _x_cotangent(
@@ -108,15 +112,13 @@ def _x_cotangent(
 ) -> Tensor:
     if not is_grad_enabled():
         return normalize_input(g, x, weight, statistics, _sums(g, x, statistics, residual), eps=eps)
-    standard, scale = _standard(x, eps)
-    g = g * _along(weight, x)
-    return scale * (g - mean(g, _others(x), keepdim=True) - standard * mean(g * standard, _others(x), keepdim=True))
+    return _through_standard(g * _along(weight, x), x, eps, _others(x))
 
 
 def _weight_cotangent(g: Tensor, x: Tensor, statistics: Tensor, eps: float, residual: OncePerCotangent) -> Tensor:
     if not is_grad_enabled():
         return _sums(g, x, statistics, residual)[1] * rsqrt(statistics[1] + eps)
-    return sum_over(g * _standard(x, eps)[0], dim=_others(x), keepdim=False)
+    return sum_over(g * _standard(x, eps, _others(x))[0], dim=_others(x), keepdim=False)
 
 
 def _bias_cotangent(g: Tensor, x: Tensor, statistics: Tensor, residual: OncePerCotangent) -> Tensor:
@@ -135,3 +137,57 @@ def normalize_channels(
     """
     weight, bias = _per_channel(x, weight, bias)
     return kernels.normalize_channels(x, weight, bias, statistics.data, eps), OncePerCotangent()
+
+
+# -- of items, over their last axes ------------------------------------------------------------------------------
+
+
+def _rows(x: np.ndarray, axes: int) -> np.ndarray:
+    """x with its last axes as one, and the others as one."""
+    split = x.ndim - axes
+    return x.reshape(math.prod(x.shape[:split]), math.prod(x.shape[split:]))
+
+
+def _flat(v: Any) -> Any:
+    return v if isinstance(v, float) else v.reshape(-1)
+
+
+@primitive()
+def layer_norm_input(g: np.ndarray, x: np.ndarray, weight: Any, statistics: np.ndarray, *, axes: int) -> np.ndarray:
+    """layer_norm's vjp in x."""
+    return kernels.normalize_rows_input(_rows(g, axes), _rows(x, axes), _flat(weight), statistics).reshape(x.shape)
+
+
+@primitive()
+def layer_norm_sums(g: np.ndarray, x: np.ndarray, statistics: np.ndarray, *, axes: int) -> np.ndarray:
+    """layer_norm's vjps in weight and bias: (2, ...)."""
+    sums = kernels.normalize_rows_sums(_rows(g, axes), _rows(x, axes), statistics)
+    return sums.reshape(2, *x.shape[x.ndim - axes :])
+
+
+Residual = tuple[np.ndarray, OncePerCotangent]
+
+
+def _item_cotangent(g: Tensor, x: Tensor, weight: Any, axes: int, eps: float, residual: Residual) -> Tensor:
+    if not is_grad_enabled():
+        return layer_norm_input(g, x, weight, residual[0], axes=axes)
+    return _through_standard(g * weight, x, eps, tuple(range(-axes, 0)))
+
+
+def _scale_cotangent(g: Tensor, x: Tensor, axes: int, eps: float, residual: Residual) -> Tensor:
+    if not is_grad_enabled():
+        return residual[1](g, lambda: layer_norm_sums(g, x, residual[0], axes=axes))[0]
+    return g * _standard(x, eps, tuple(range(-axes, 0)))[0]  # the sweep adds the items up
+
+
+def _shift_cotangent(g: Tensor, x: Tensor, axes: int, residual: Residual) -> Tensor:
+    if not is_grad_enabled():
+        return residual[1](g, lambda: layer_norm_sums(g, x, residual[0], axes=axes))[1]
+    return g
+
+
+@primitive(residual=True, x=_item_cotangent, weight=_scale_cotangent, bias=_shift_cotangent)
+def layer_norm(x: np.ndarray, weight: Any, bias: Any, *, axes: int, eps: float) -> tuple[np.ndarray, Residual]:
+    """x with zero mean and unit variance over its last `axes`, times weight plus bias, which have those axes alone."""
+    out, statistics = kernels.normalize_rows(_rows(x, axes), _flat(weight), _flat(bias), eps)
+    return out.reshape(x.shape), (statistics, OncePerCotangent())

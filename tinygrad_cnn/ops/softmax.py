@@ -1,4 +1,4 @@
-"""Softmax, its logarithm along an axis, and what cross entropy takes of that."""
+"""Softmax and its logarithm along an axis."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ from numpy.typing import DTypeLike
 
 from .. import kernels
 from ..autograd import primitive
-from ..modes import is_grad_enabled
 from .elementwise import exp, to
 from .reduce import sum_over
-from .shape import reshape
 from .support import as_tensor, axis
 
 if TYPE_CHECKING:
@@ -49,30 +47,6 @@ def log_softmax_along(x: np.ndarray, *, dim: int) -> np.ndarray:
 def log_softmax_input(g: np.ndarray, logs: np.ndarray, *, dim: int) -> np.ndarray:
     """log_softmax's vjp."""
     return kernels.log_softmax_input(g, logs, dim)
-
-
-def _cross_entropy_vjp(g: Tensor, x: Tensor, index: np.ndarray, residual: tuple[np.ndarray, np.ndarray]) -> Tensor:
-    """In one pass; written out in operations that have rules where a gradient of it may be wanted."""
-    if not is_grad_enabled():
-        return softmax_cross_entropy_input(g, *residual, index=index)
-    hot = np.zeros(x.shape, x.dtype)
-    hot[np.arange(len(index)), index] = 1
-    return reshape(g, (-1, 1)) * (softmax_along(x, dim=1) - hot)
-
-
-@primitive(residual=True, x=_cross_entropy_vjp)
-def softmax_cross_entropy(x: np.ndarray, *, index: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
-    """-log(softmax(x)) at each item's index: (N, classes) -> (N,)."""
-    loss, exponentials, total = kernels.cross_entropy(x, index)
-    return loss, (exponentials, total)
-
-
-@primitive()
-def softmax_cross_entropy_input(
-    g: np.ndarray, exponentials: np.ndarray, total: np.ndarray, *, index: np.ndarray
-) -> np.ndarray:
-    """softmax_cross_entropy's vjp."""
-    return kernels.cross_entropy_input(g, exponentials, total, index)
 
 
 def softmax(x: Tensor, dim: int, *, dtype: DTypeLike | None = None) -> Tensor:

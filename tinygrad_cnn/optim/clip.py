@@ -10,7 +10,7 @@ import numpy as np
 from ..kernels.memory import Scratch
 from ..kernels.piecewise import map_pieces
 from ..tensor import Tensor
-from .optimizer import writable
+from .optimizer import change
 
 
 def clip_grad_norm_(
@@ -82,5 +82,4 @@ def _norm(gradients: Sequence[Tensor], order: float) -> float:
 
 def _change(gradients: Sequence[Tensor], function: Callable[[np.ndarray], object]) -> None:
     """Call a function that changes pieces in place, on all of the gradients."""
-    with writable(gradients) as arrays:
-        map_pieces([(lambda _, piece: function(piece), {"piece": array.reshape(-1)}) for array in arrays])
+    change(gradients, lambda _, array: (lambda _, piece: function(piece), {"piece": array.reshape(-1)}))

@@ -8,12 +8,14 @@ formula, so a step reads and writes each array once.
 from __future__ import annotations
 
 import copy
+import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import byte_bounds
 
 from ..guard import is_held
 from ..kernels.memory import Scratch
@@ -22,7 +24,7 @@ from ..modes import enable_grad
 from ..tensor import Tensor
 
 Update = Callable[..., None]
-Task = tuple[Callable[..., None], dict[str, np.ndarray]]
+Task = tuple[Callable[..., object], dict[str, np.ndarray]]
 
 
 class Optimizer:
@@ -124,8 +126,7 @@ class Optimizer:
                         f"but its gradient has shape {p.grad.shape}"
                     )
                 due.append((p, options))
-        with writable([p for p, _ in due]) as arrays:
-            map_pieces([self._task(p, array, options) for (p, options), array in zip(due, arrays, strict=True)])
+        change([p for p, _ in due], lambda i, array: self._task(due[i][0], array, due[i][1]))
         return loss
 
     def _task(self, parameter: Tensor, array: np.ndarray, options: dict[str, Any]) -> Task:
@@ -218,6 +219,29 @@ class Optimizer:
             lines.append(f"Parameter Group {i}")
             lines += [f"    {name}: {group[name]}" for name in sorted(group) if name != "params"]
         return "\n".join([*lines, ")"])
+
+
+def change(tensors: Sequence[Tensor], task: Callable[[int, np.ndarray], Task]) -> None:
+    """Do task(i, array) with the array of each tensor, in one walk; where tensors share memory, in as many as it takes.
+
+    Then the first of them is changed before the next, whatever the number of threads.
+    """
+    for walk in _apart([tensor.data for tensor in tensors]):
+        with writable([tensors[i] for i in walk]) as arrays:
+            map_pieces([task(i, array) for i, array in zip(walk, arrays, strict=True)])
+
+
+def _apart(arrays: Sequence[np.ndarray]) -> list[list[int]]:
+    """Numbers of the arrays in walks: of two that overlap, the later one is in a later walk."""
+    bounds = [byte_bounds(array) for array in arrays]
+    by_start = sorted(range(len(arrays)), key=lambda i: bounds[i])
+    if all(bounds[i][1] <= bounds[j][0] for i, j in itertools.pairwise(by_start)):
+        return [list(range(len(arrays)))]
+    walk_of: list[int] = []
+    for i, (start, stop) in enumerate(bounds):
+        rivals = [walk_of[j] for j in range(i) if bounds[j][0] < stop and start < bounds[j][1]]
+        walk_of.append(max(rivals, default=-1) + 1)
+    return [[i for i, walk in enumerate(walk_of) if walk == number] for number in range(max(walk_of) + 1)]
 
 
 @contextmanager
