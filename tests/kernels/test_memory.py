@@ -97,6 +97,7 @@ def test_empty_arenas_go_back_to_the_system_when_there_are_too_many(
     arenas: Arenas, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(memory, "ARENA_BYTES", LARGE)
+    monkeypatch.setattr(memory, "waiting", memory.Waiting())
     monkeypatch.setattr(memory, "MOST_KEPT_BYTES", 3 * LARGE)
     arrays = [arenas.empty((LARGE,), np.uint8) for _ in range(5)]
     assert len(arenas.arenas) == 5
