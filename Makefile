@@ -1,11 +1,11 @@
-# make train | make test | make lint; each makes its own virtual environment first.
+# make train | make test | make lint | make docs; each makes its own virtual environment first.
 # Options go through ARGS: make train ARGS="--data synthetic --epochs 3"
 
 PYTHON ?= python3
 VENV ?= .venv
 IN_VENV = $(VENV)/bin/python
 
-.PHONY: train test lint clean
+.PHONY: train test lint docs clean
 
 train: $(VENV)/installed
 	$(IN_VENV) experiments/utkface_age.py $(ARGS)
@@ -18,8 +18,11 @@ lint: $(VENV)/installed
 	$(IN_VENV) -m ruff format --check
 	$(IN_VENV) -m mypy
 
+docs: $(VENV)/installed
+	$(IN_VENV) -m mkdocs build --strict $(ARGS)
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) site build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -19,6 +19,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where models/ and experiments/ are
@@ -38,8 +39,15 @@ from experiments.age.report import said_to_beat, to_beat, write_report
 from experiments.age.tasks import TASKS, cells, columns, in_short, make_head
 from tinygrad_cnn.data import UnreadableImage, read_image, to_float
 from tinygrad_cnn.explain import UnknownLayer
+from tinygrad_cnn.extras import MissingExtra, optional_import
 from tinygrad_cnn.train import AgeModel, Checkpoints, Pass, RunFolder, environment, evaluate, load_age_model
 from tinygrad_cnn.viz.graph import svg
+
+PACKAGES = {  # what a command needs that not every install has, beside OpenCV
+    "train": ("tqdm", "matplotlib", "graphviz"),
+    "evaluate": ("tqdm", "matplotlib"),
+    "explain": ("matplotlib",),
+}
 
 
 def train(options: argparse.Namespace) -> None:
@@ -244,7 +252,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; gives the exit status: 0, 2 for what can't be done, 130 after Ctrl-C."""
     options = parse(sys.argv[1:] if arguments is None else arguments)
     try:
-        require_opencv()
+        require(options.command)
         tg.set_num_threads(options.threads)
         commands = {"train": train, "evaluate": evaluate_folder, "predict": predict, "explain": explain}
         commands[options.command](options)
@@ -252,24 +260,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as interruption:
         print(str(interruption) or "interrupted", flush=True)
         return 130
-    except (UserError, OSError, FloatingPointError, MemoryError) as error:
+    except (UserError, MissingExtra, OSError, FloatingPointError, MemoryError) as error:
         print(f"utkface_age.py {options.command}: {one_line(error)}", file=sys.stderr)
         return 2
 
 
-def require_opencv() -> None:
-    """Raise UserError where OpenCV can't be imported, as on a machine without libGL.
+def require(command: str) -> None:
+    """Import what the command will need, before it starts: MissingExtra, or UserError where OpenCV lacks a library.
 
     A damaged picture is reported by us, in one line; OpenCV's own warning about it would be a second.
     """
     os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
-    try:
-        import cv2  # noqa: F401
-    except ImportError as error:
-        raise UserError(
-            f"opencv-python can't be imported here ({error}); "
-            "without a desktop's libraries: pip uninstall opencv-python, pip install opencv-python-headless"
-        ) from error
+    with optional_import():
+        try:
+            import cv2  # noqa: F401
+        except ModuleNotFoundError:
+            raise
+        except ImportError as error:
+            raise UserError(
+                f"opencv-python can't be imported here ({error}); "
+                "without a desktop's libraries: pip uninstall opencv-python, pip install opencv-python-headless"
+            ) from error
+        for package in PACKAGES.get(command, ()):
+            import_module(package)
 
 
 def one_line(error: BaseException) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NoReturn
 
+from .extras import optional_import
+
 if TYPE_CHECKING:
     from tqdm.std import tqdm
 
@@ -15,7 +17,8 @@ def progress_bar(
 
     It appears after `delay` seconds, for what is often over before anyone could read it, and not unless `shown`.
     """
-    from tqdm.auto import tqdm
+    with optional_import():
+        from tqdm.auto import tqdm
 
     disable = None if shown else True  # None: unless there is a terminal or a notebook
     return tqdm(desc=title, total=total, initial=done, unit=f" {unit}", leave=False, disable=disable, delay=delay)

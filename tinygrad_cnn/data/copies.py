@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from ..extras import optional_import
 from ..progress import progress_bar
 from .dataset import Dataset
 
@@ -45,7 +46,8 @@ def photo_groups(dataset: Dataset) -> npt.NDArray[np.int64]:
 
 
 def _thumbnails(dataset: Dataset) -> Floats:
-    import cv2
+    with optional_import():
+        import cv2
 
     thumbnails = np.empty((len(dataset), SIDE, SIDE), np.float32)
     with progress_bar("looking for copies", len(dataset), "images", delay=1) as bar:

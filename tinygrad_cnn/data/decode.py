@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..extras import optional_import
+
 MAX_BYTES = 2**26  # of a file, 64 MiB
 MAX_PIXELS = 2**26  # of a picture, 64 million: 192 MiB decoded
 JPEG = b"\xff\xd8"  # how such a file starts
@@ -28,7 +30,8 @@ def read_image(path: str | os.PathLike[str], size: int | None = None) -> npt.NDA
 
     With `size`, its largest centred square, resized to (size, size, 3). Raises UnreadableImage.
     """
-    import cv2
+    with optional_import():
+        import cv2
 
     try:
         data = _read_regular_file(path)

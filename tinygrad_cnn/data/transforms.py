@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ..extras import optional_import
+
 Images = npt.NDArray[np.uint8]
 Transform = Callable[[Images, np.random.Generator], Images]
 
@@ -78,7 +80,8 @@ class RandomAffine:
         _check_range("RandomAffine: scale", self.scale, 0, 10)
 
     def __call__(self, batch: Images, generator: np.random.Generator) -> Images:
-        import cv2
+        with optional_import():
+            import cv2
 
         _check_batch("RandomAffine", batch)
         height, width = batch.shape[1:3]
@@ -110,7 +113,8 @@ class RandomFlip:
         _check_range("RandomFlip: probability", self.probability, 0, 1)
 
     def __call__(self, batch: Images, generator: np.random.Generator) -> Images:
-        import cv2
+        with optional_import():
+            import cv2
 
         _check_batch("RandomFlip", batch)
         out = batch.copy()
@@ -176,7 +180,8 @@ class ColourJitter:
             _check_range(f"ColourJitter: {name}", getattr(self, name), 0, 1)
 
     def __call__(self, batch: Images, generator: np.random.Generator) -> Images:
-        import cv2
+        with optional_import():
+            import cv2
 
         _check_batch("ColourJitter", batch)
         count, _, _, channels = batch.shape
@@ -256,7 +261,8 @@ class Resize:
             raise ValueError(f"Resize: size must be at least 1 pixel, not {self.size}")
 
     def __call__(self, batch: Images, generator: np.random.Generator) -> Images:
-        import cv2
+        with optional_import():
+            import cv2
 
         _check_batch("Resize", batch)
         out = np.empty((len(batch), self.size, self.size, batch.shape[3]), np.uint8)

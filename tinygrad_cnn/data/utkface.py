@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ..extras import optional_import
 from .cache import SourceFile, cached_images
 from .copies import photo_groups
 from .dataset import Array, Dataset, Indices, as_indices
@@ -122,7 +123,8 @@ class UTKFace(Dataset):
 
         Raises KaggleUnreachable, after at most about ten seconds if Kaggle doesn't answer at all.
         """
-        import kagglehub
+        with optional_import():
+            import kagglehub
         import requests
         from kagglehub.exceptions import BackendError, CredentialError, DataCorruptionError, UnauthenticatedError
 

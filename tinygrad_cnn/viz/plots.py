@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..extras import optional_import
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -103,7 +105,8 @@ def plot_scatter(true: ArrayLike, predicted: ArrayLike, title: str = "") -> Figu
 
     Raises ValueError where there are not as many true as predicted ages, or none.
     """
-    from matplotlib.colors import LogNorm
+    with optional_import():
+        from matplotlib.colors import LogNorm
 
     true, predicted = _ages(true, predicted)
     figure = _figure(7.2, 6.2, title)
@@ -252,8 +255,9 @@ def _grid(count: int, most: int, width: float, height: float, title: str) -> tup
 
 def _figure(width: float, height: float, title: str) -> Figure:
     """An empty figure, sizes in inches, that makes room for its labels."""
-    from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
+    with optional_import():
+        from matplotlib.figure import Figure
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1)  # inches
     figure = Figure(figsize=(width, height), dpi=130, layout=layout, facecolor="white")

@@ -9,6 +9,7 @@ from functools import cache
 
 import numpy as np
 
+from ...extras import optional_import
 from .canvas import Canvas, Floats, Image
 from .face import (
     head_outline,
@@ -31,7 +32,8 @@ SUPERSAMPLING = 2
 
 def draw(traits: Traits, size: int) -> Image:
     """The face as uint8 RGB (size, size, 3)."""
-    import cv2
+    with optional_import():
+        import cv2
 
     pixels = size * SUPERSAMPLING
     coarse = traits.background.astype(np.uint8)

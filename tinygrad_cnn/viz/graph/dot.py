@@ -6,6 +6,7 @@ import html
 import math
 from typing import TYPE_CHECKING, Any
 
+from ...extras import optional_import
 from ...tensor import Tensor
 from .measure import Measured
 from .recorded import Arrow, Box, Graph
@@ -45,7 +46,8 @@ class Writer:
             self.runs[key] = max(self.runs.get(key, 0), region.run)
 
     def digraph(self, title: str) -> graphviz.Digraph:
-        import graphviz
+        with optional_import():
+            import graphviz
 
         color = self.color
         drawing = graphviz.Digraph("autograd")

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ...extras import optional_import
+
 WITHOUT_END = {"img", "link", "meta"}
 
 
@@ -52,7 +54,8 @@ def _markup(content: Any) -> str:
 
 def picture(image: np.ndarray, kind: str = "jpeg") -> str:
     """A uint8 RGB image `(H, W, 3)` as a data URI, `kind` being jpeg or png."""
-    import cv2
+    with optional_import():
+        import cv2
 
     _, content = cv2.imencode(f".{kind}", image[:, :, ::-1])
     return f"data:image/{kind};base64,{base64.b64encode(content.tobytes()).decode()}"
