@@ -71,7 +71,7 @@ def train(options: argparse.Namespace) -> None:
         f"split ({faces.split_name}): {sizes}",
         f"to beat: {said_to_beat(model, lines)}",
         f"{options.model}: {count:,} parameters, {options.threads} threads",
-        f"writing to {run.path}; its {'report.html' if 'age' in head.subjects else 'history.png'} shows how it goes",
+        f"writing to {run.path}; its report.html shows how it goes",
     )
     draw_graph(run, model, faces)
     if options.live and (why := open_window(run.path)):
@@ -99,10 +99,13 @@ def evaluate_folder(options: argparse.Namespace) -> None:
     run, faces = begin(options, model.image_size, model.head.subjects)
     if not len(faces.parts[options.part]):
         raise UserError(f"{len(faces.dataset)} faces leave none for {options.part}: --part all takes them all")
+    page = Page(run, model, faces)
     result = measure(model, faces, options.part, options.batch_size)
     run.say("", *write_report(run, model, faces, options.part, result, weights=str(options.weights)), "")
+    note = "faces that the weights were trained on, if any are in this folder, flatter the figure; see --part"
     if options.part == "all":
-        run.say("faces that the weights were trained on, if any are in this folder, flatter the figure; see --part")
+        run.say(note)
+    page.finish(model, options.part, result, f"F{note[1:]}." if options.part == "all" else "")
     trained = f", weights trained on {model.data}" if model.data != faces.kind else ""
     run.say(f"{result.errors.words()}; everything is in {run.path}; data: {faces.kind}{trained}")
 

@@ -39,8 +39,8 @@ def test_a_run_of_classes_writes_accuracy_matrix_history_and_predictions(command
     with open("run/predictions.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert np.mean([row[f"true_{task}"] == row[f"predicted_{task}"] for row in rows]) == metrics["accuracy"]
-    assert {"confusion.png", "history.png"} < set(os.listdir("run"))
-    assert not {"report.html", "scatter.png"} & set(os.listdir("run"))
+    assert {"confusion.png", "history.png", "report.html"} < set(os.listdir("run"))
+    assert "scatter.png" not in os.listdir("run")
     assert "the commonest class for everybody is right for" in "\n".join(outcome.out)
     assert outcome.out[-1].startswith(f"test accuracy {metrics['accuracy']:.1%} (the commonest class: ")
 
@@ -72,6 +72,11 @@ def test_evaluate_repeats_the_figures_and_predict_prints_what_the_task_tells(com
     again = json.loads(Path("again/metrics.json").read_text())
     shared = set(first) - {"best"}
     assert {key: again[key] for key in shared} == {key: first[key] for key in shared}
+    pages = [Path(folder, "report.html").read_text(encoding="utf-8") for folder in ("run", "again")]
+    for page in pages:
+        assert f'value="{first["accuracy" if "accuracy" in first else "mae_years"]!r}"' in page
+        assert page.count("<h3>What is taken for what</h3>") == len(set(TASKS[task]) - {"age"})
+    assert ["<h3>Loss</h3>" in page for page in pages] == [True, False]
     picture = sorted(photos.glob("[1-9]*_1_*"))[0]
     outcome = command("predict", picture, "--weights", weights, "--annotate", "a")
     assert outcome.status == 0

@@ -321,6 +321,10 @@ def test_evaluating_a_folder_takes_all_its_faces_and_says_what_the_weights_have_
     metrics = json.loads(Path("e/metrics.json").read_text())
     assert (metrics["faces"], metrics["data"], metrics["trained_on"]) == (60, "UTKFace", "synthetic faces")
     assert outcome.out[-1].endswith("data: UTKFace, weights trained on synthetic faces")
+    page = Path("e/report.html").read_text(encoding="utf-8")
+    assert f'value="{metrics["mae_years"]!r}"' in page
+    assert "AgeCNN on UTKFace, trained on synthetic faces" in page
+    assert "Faces that the weights were trained on, if any are in this folder, flatter the figure" in page
     for name in ("scatter.png", "predictions.png", "error_by_age.png"):
         assert b"trained on synthetic faces" in Path("e", name).read_bytes()
 

@@ -4,8 +4,8 @@ from datetime import datetime, timedelta, timezone
 
 import numpy as np
 
-from tinygrad_cnn.train import AgeErrors
-from tinygrad_cnn.viz.report import Outcome, Report
+from tinygrad_cnn.train import AgeErrors, Confusion
+from tinygrad_cnn.viz.report import Classification, Outcome, Report
 
 START = datetime(2024, 2, 28, 21, 0, tzinfo=timezone.utc)
 TRUE = np.array([2.0] * 30 + [25.0] * 40 + [31.0] * 40 + [62.0] * 25 + [101.0])
@@ -22,6 +22,27 @@ def outcome(true=TRUE, predicted=PREDICTED, median=MEDIAN, **more):
         "predicting_the_median": {"median_years": median, **of_median},
     }
     return Outcome("test faces", metrics, true, predicted, **more)
+
+
+MATRIX = [[40, 10, 0], [30, 60, 10], [0, 0, 5]]
+
+
+def classification(matrix=MATRIX, names=("child", "adult", "old"), subject="age group", sure=0.95, **more):
+    """The outcome of as many faces as the matrix counts, row by row, each answer given this probability."""
+    pairs = [pair for pair, count in np.ndenumerate(np.array(matrix)) for _ in range(count)]
+    true, seen = np.array(pairs).T
+    predicted = np.full((len(true), len(names)), (1 - sure) / (len(names) - 1))
+    predicted[np.arange(len(true)), seen] = sure
+    metrics = Confusion(names).update(predicted, true).as_dict()
+    return Classification(subject, "test faces", metrics, true, predicted, **more)
+
+
+def history_of_classes(val_accuracy, **more):
+    """A row for each epoch of a network that tells classes."""
+    return [
+        {name.replace("mae_years", "accuracy"): value for name, value in row.items()}
+        for row in history(val_accuracy, **more)
+    ]
 
 
 def history(val_mae, val_loss=None, train_loss=None):

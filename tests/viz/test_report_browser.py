@@ -10,7 +10,7 @@ import pytest
 
 import tinygrad_cnn as tg
 from tests.viz.browser import Browser, find
-from tests.viz.reports import outcome, report
+from tests.viz.reports import classification, outcome, report
 from tinygrad_cnn import nn
 from tinygrad_cnn.viz.report import render
 
@@ -40,6 +40,10 @@ def full(state="running", **more):
         state,
         filters=np.random.default_rng(0).normal(size=(16, 3, 3, 3)),
         outcome=outcome(images={i: np.full((32, 32, 3), i, np.uint8) for i in range(136)}),
+        classes=[
+            classification(np.arange(100).reshape(10, 10), [f"{decade}0-{decade}9" for decade in range(10)]),
+            classification([[2, 8], [40, 60]], ("male", "female"), "gender"),
+        ],
         graph=_svg(network),
         config={
             "settings": {"data_dir": "/home/someone/" + "a" * 150, "odd": NASTY},

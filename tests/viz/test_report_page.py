@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from tests.viz.reports import history, outcome, report
+from tests.viz.reports import MATRIX, classification, history, history_of_classes, outcome, report
 from tinygrad_cnn.viz.report import render
 from tinygrad_cnn.viz.report.markup import WITHOUT_END
 
@@ -168,10 +168,11 @@ def test_a_prediction_without_error_has_no_sign():
 
 
 def test_without_dot_the_page_says_how_to_get_it():
-    for graph in (None, "", "no drawing"):
+    for graph in ("", "no drawing"):
         page = render(full(graph=graph))
         assert "apt install graphviz" in page
         assert Outline(page).problems == []
+    assert 'id="graph"' not in render(full(graph=None))  # there is nothing to draw
 
 
 def test_terms_of_use_are_named_under_faces_that_are_not_drawn():
@@ -232,3 +233,86 @@ def test_the_table_behind_the_density_counts_every_face_once():
 def test_a_run_of_a_thousand_epochs_makes_a_page_of_reasonable_size():
     page = render(full(history=history([1000 / (i + 50) for i in range(1000)]), epochs=1000))
     assert len(page) < 1_000_000
+
+
+# -- classes, and evaluations -----------------------------------------------------------------------------
+
+
+def of_classes(**more):
+    """A report on a network that tells an age group and no age."""
+    more.setdefault("classes", [classification(images=images(155))])
+    more.setdefault("history", history_of_classes([0.4, 0.6, 0.5, 0.55]))
+    return report(outcome=None, baseline=0.645, **more)
+
+
+@pytest.mark.parametrize("state", ["running", "finished", "stopped"])
+def test_a_page_of_classes_is_well_formed_and_speaks_of_no_years(state):
+    page = render(of_classes(state=state))
+    outline = Outline(page)
+    assert outline.problems == []
+    assert {link.removeprefix("#") for link in outline.links} <= set(outline.ids)
+    assert "age-group" in outline.ids
+    assert "years" not in page[page.index("<body") : page.index("<script>")]
+
+
+def test_the_confusion_matrix_is_a_table_coloured_by_share():
+    page = render(of_classes())
+    table = page[page.index('class="matrix"') :]
+    table = table[: table.index("</table>")]
+    cells = re.findall(r'class="cell shade(\d)" title="(\d+)%">(\d+)<', table)
+    assert [int(count) for _, _, count in cells] == np.ravel(MATRIX).tolist()
+    assert cells[0] == ("5", "80", "40")  # of six shades
+    assert cells[2] == ("0", "0", "0")
+    assert cells[-1] == ("6", "100", "5")
+
+
+def test_the_figures_of_a_page_of_classes_are_those_of_the_metrics():
+    shown = of_classes(state="finished")
+    (of,), data, page = shown.classes, Outline(render(shown)).data, render(shown)
+    assert data["accuracy"] == data["age group accuracy"] == of.metrics["accuracy"]
+    assert data["commonest_accuracy"] == of.metrics["always_the_commonest"]["accuracy"]
+    assert data["val_accuracy"] == 0.6
+    for name, figures in of.metrics["accuracy_by_class"].items():
+        assert data[f"age group {name}"] == figures["accuracy"]
+    assert "<title>67.7% right · first try</title>" in page
+    assert "best 60.0, epoch 2" in page
+    assert "commonest class 64.5" in page
+    assert "<td>60.0%</td>" in page[page.index('id="history"') :]
+
+
+def test_a_class_that_is_never_said_and_one_without_faces_do_no_harm():
+    page = render(of_classes(classes=[classification([[5, 0, 0], [5, 0, 0], [0, 0, 0]])]))
+    assert "never said" in page
+    assert Outline(page).problems == []
+
+
+def test_the_surest_answers_are_shown_right_and_wrong():
+    page = render(of_classes())
+    assert page.index("Surest and right") < page.index("Surest and wrong")
+    assert page.count('alt="a face, child, seen as child"') == 8
+    assert page.count('alt="a face, child, seen as adult"') == 8
+    assert "Surest and wrong" not in render(
+        of_classes(classes=[classification([[5, 0], [0, 5]], ("a", "b"), images=images(10))])
+    )
+    assert "terms of use" in page
+    assert "terms of use" not in render(of_classes(classes=[classification()]))
+
+
+def test_a_network_of_several_answers_has_the_age_first_and_a_section_and_a_curve_for_each_other():
+    rows = [{**row, "train_gender_accuracy": 0.9, "val_gender_accuracy": 0.8} for row in history([9.5, 8.25])]
+    page = render(full(history=rows, classes=[classification([[40, 10], [5, 45]], ("male", "female"), "gender")]))
+    assert Outline(page).problems == []
+    assert page.index('id="predictions"') < page.index('id="gender"') < page.index('id="faces"')
+    assert "<h3>Gender accuracy</h3>" in page
+    assert 'data-figure="gender accuracy">85.0%<' in page
+    assert 'alt="a face of age' in page
+    assert "Surest" not in page
+
+
+def test_an_evaluation_is_a_page_without_curves():
+    for content in (report("finished", epochs=0, history=[]), of_classes(state="finished", epochs=0, history=[])):
+        page = render(content)
+        assert Outline(page).problems == []
+        assert "took 8 min" in page
+        assert 'id="training"' not in page
+        assert "first epoch" not in page

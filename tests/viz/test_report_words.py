@@ -3,8 +3,26 @@
 import numpy as np
 import pytest
 
-from tests.viz.reports import MEDIAN, PREDICTED, TRUE, history, outcome, report
-from tinygrad_cnn.viz.report.words import how_good, in_words, leaning, trend, where_weak
+from tests.viz.reports import (
+    MEDIAN,
+    PREDICTED,
+    TRUE,
+    classification,
+    history,
+    history_of_classes,
+    outcome,
+    report,
+)
+from tinygrad_cnn.viz.report.words import (
+    how_good,
+    how_many_right,
+    how_sure,
+    in_words,
+    leaning,
+    trend,
+    what_is_confused,
+    where_weak,
+)
 
 
 def test_the_error_stands_beside_that_of_the_median():
@@ -117,3 +135,53 @@ def test_more_epochs_are_proposed_only_when_the_run_is_over():
 
 def test_before_the_first_epoch_there_is_nothing_to_say():
     assert in_words(report(history=[], outcome=None)) == []
+
+
+# -- classes ----------------------------------------------------------------------------------------------
+
+
+def test_the_accuracy_stands_beside_that_of_the_commonest_class():
+    sentence = how_many_right(classification())  # 105 of 155; 100 of them are adults
+    assert sentence.startswith("Of 155 test faces the age group is seen rightly in 67.7%; answering adult, the")
+    assert "for everybody is right for 64.5%. The network makes 9% fewer mistakes than that." in sentence
+
+
+@pytest.mark.parametrize("matrix", [[[0, 50], [0, 60]], [[10, 40], [30, 30]], [[50, 0], [0, 0]]])
+def test_a_network_that_does_not_beat_the_commonest_class_is_told_so(matrix):
+    assert "no better than that answer" in how_many_right(classification(matrix, ("no", "yes")))
+
+
+def test_the_classes_known_best_and_worst_and_the_commonest_mistake_are_named():
+    assert what_is_confused(classification()) == (
+        "It knows child (80% of 50 faces) best and adult (60% of 100 faces) worst; the commonest mistake: "
+        "30% of adult are taken for child. Classes with fewer than 20 faces say little."
+    )
+
+
+def test_of_two_classes_no_mistake_is_the_commonest_and_of_one_nothing_is_said():
+    assert "mistake" not in what_is_confused(classification([[40, 10], [5, 45]], ("no", "yes")))
+    assert what_is_confused(classification([[40, 10], [1, 4]], ("no", "yes"))) == ""
+
+
+def test_without_a_mistake_none_is_named():
+    assert "mistake" not in what_is_confused(classification([[30, 0, 0], [0, 30, 0], [0, 0, 30]]))
+
+
+def test_how_often_it_is_right_where_it_is_sure():
+    assert how_sure(classification()) == "Where it gives its answer 90% or more, for 155 faces, 67.7% are right."
+    assert how_sure(classification(sure=0.8)) == ""
+
+
+def test_accuracy_that_rises_is_an_error_that_falls():
+    def sentence(accuracies):
+        return trend(report(outcome=None, history=history_of_classes(accuracies)))
+
+    assert "still falls, by 50% over the last 3 epochs" in sentence([0.6, 0.7, 0.75, 0.8])
+    assert "has not improved since epoch 1" in sentence([0.8, 0.7, 0.75, 0.7])
+
+
+def test_a_network_of_several_answers_has_sentences_for_each_and_the_note_comes_first():
+    sentences = in_words(report(classes=[classification(subject="gender")], note="Mind this."))
+    assert sentences[0] == "Mind this."
+    assert sum("the gender is seen" in sentence for sentence in sentences) == 1
+    assert any("years on average" in sentence for sentence in sentences)

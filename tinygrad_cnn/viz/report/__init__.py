@@ -9,6 +9,6 @@
 """
 
 from .page import render
-from .state import Outcome, Report
+from .state import Classification, Outcome, Report
 
-__all__ = ["Outcome", "Report", "render"]
+__all__ = ["Classification", "Outcome", "Report", "render"]

@@ -87,16 +87,16 @@ def line_chart(
         ring = f"M{x.place(epoch):.2f} {100 - y.place(line.values[epoch - 1]):.2f}h0"
         drawing += [tag("path", class_=f"{kind} {line.kind}", d=ring) for kind in ("ring", "ring inner")]
         best = f"best {line.values[epoch - 1]:{form}}, epoch {epoch}"
-    legend = [(line.kind, line.name) for line in lines] if len(lines) > 1 or level else []
+    entries = [(line.kind, line.name) for line in lines] if len(lines) > 1 or level else []
     if best:
-        legend.append((f"best {line.kind}", best))
+        entries.append((f"best {line.kind}", best))
     if level:
-        legend.append(("median", f"{level[0]} {level[1]:{form}}"))
+        entries.append(("median", f"{level[0]} {level[1]:{form}}"))
     last = ", ".join(f"{line.name} {line.values[-1]:{form}}" for line in lines)
     description = f"{title}, {unit}, over {len(lines[0].values)} epochs. In the last: {last}."
     return tag(
         "figure",
-        tag("figcaption", tag("h3", title), tag("span", unit, class_="unit"), _legend(legend)),
+        tag("figcaption", tag("h3", title), tag("span", unit, class_="unit"), legend(entries)),
         _plot(drawing, x, y, description, _readouts(lines, x, form)),
         class_="chart",
     )
@@ -129,10 +129,10 @@ def density(true: np.ndarray, predicted: np.ndarray) -> Html:
         f"diagonal, where both are equal; half are off by less than {np.median(error):.1f} years."
     )
     unit = f"faces in each square of {'1 year' if width == 1 else f'{width} years'}"
-    legend = _legend([*scale, ("near", "within 5 years")])
+    marks = legend([*scale, ("near", "within 5 years")])
     return tag(
         "figure",
-        tag("figcaption", tag("h3", "Predicted against true age"), tag("span", unit, class_="unit"), legend),
+        tag("figcaption", tag("h3", "Predicted against true age"), tag("span", unit, class_="unit"), marks),
         _plot(drawing, x, y, description, square=True),
         class_="chart",
     )
@@ -197,7 +197,8 @@ def _readouts(lines: Sequence[Line], x: Axis, form: str) -> Html:
     return tag("div", strips, class_="strips", aria_hidden="true")
 
 
-def _legend(entries: Sequence[tuple[str, str]]) -> Html | None:
+def legend(entries: Sequence[tuple[str, str]]) -> Html | None:
+    """What each kind of mark, a class of the style sheet, stands for."""
     if not entries:
         return None
     items = [tag("li", tag("i", class_=f"swatch {kind}"), " ", name) for kind, name in entries]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,14 @@ def _markup(content: Any) -> str:
     return html.escape(str(content))
 
 
+def table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[Any]], class_: str = "") -> Html:
+    """A table whose first column names its rows; one that is too wide scrolls within itself."""
+    head = tag("tr", [tag("th", name, scope="col") for name in heads])
+    body = [tag("tr", tag("th", first, scope="row"), [tag("td", cell) for cell in cells]) for first, *cells in rows]
+    content = tag("table", tag("caption", caption), tag("thead", head), tag("tbody", body), class_=class_ or None)
+    return tag("div", content, class_="scroll", role="region", aria_label=caption, tabindex=0)
+
+
 def picture(image: np.ndarray, kind: str = "jpeg") -> str:
     """A uint8 RGB image `(H, W, 3)` as a data URI, `kind` being jpeg or png."""
     with optional_import():
@@ -59,3 +68,13 @@ def picture(image: np.ndarray, kind: str = "jpeg") -> str:
 
     _, content = cv2.imencode(f".{kind}", image[:, :, ::-1])
     return f"data:image/{kind};base64,{base64.b64encode(content.tobytes()).decode()}"
+
+
+def shown_face(image: np.ndarray, alt: str, words: Sequence[str], verdict: str, kind: str) -> Html:
+    """A face over what there is to say of it; the verdict has the colour of its kind: good, fair or poor."""
+    caption = tag("figcaption", [tag("span", word) for word in words], tag("b", verdict, class_=kind))
+    return tag("li", tag("figure", tag("img", src=picture(image), alt=alt), caption))
+
+
+def row_of_faces(title: str, faces: Sequence[Html]) -> Html:
+    return tag("div", tag("h3", title), tag("ul", faces, class_="faces"))

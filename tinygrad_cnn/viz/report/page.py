@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .charts import Line, bar, line_chart
+from .classes import classification
 from .markup import Html, tag, together
 from .sections import configuration, faces, filters, graph, history_table, predictions
-from .state import Outcome, Report
+from .state import Report
 from .words import duration, in_words
 
 HERE = Path(__file__).parent
@@ -32,10 +33,12 @@ def render(report: Report) -> str:
         tag("style", Html((HERE / "page.css").read_text(encoding="utf-8"))),
         _refresh_without_scripts(report),
     )
+    of_classes = [(of.subject.capitalize(), classification(of, report.state == "running")) for of in report.classes]
     sections = [
         ("Summary", _summary(report)),
         ("Training", _training(report)),
         ("Predictions", predictions(report)),
+        *of_classes,
         ("Faces", faces(report)),
         ("First filters", filters(report)),
         ("Graph", graph(report)),
@@ -64,12 +67,14 @@ def _policy(script: str) -> str:
 
 
 def _title(report: Report) -> str:
-    best = report.best
-    error = None if best is None else best["val_mae_years"]
+    error = None if report.best is None else report.error(report.best)
     if report.state == "finished" and report.outcome is not None:
         error = report.outcome.metrics["mae_years"]
+    elif report.state == "finished" and report.classes:
+        error = 1 - report.classes[0].metrics["accuracy"]
     parts = [f"{len(report.history)}/{report.epochs}"] if report.state != "finished" and report.epochs else []
-    parts += [] if error is None else [f"{error:.2f} years"]
+    if error is not None:
+        parts.append(f"{error:.2f} years" if report.tells_age else f"{1 - error:.1%} right")
     return " \u00b7 ".join([*parts, report.name])
 
 
@@ -170,10 +175,17 @@ def _summary(report: Report) -> Html:
             ("within 5 years", _data("share_within_5_years", metrics["share_within_5_years"], ".0%"), "", faces_are),
             ("root mean square error", _data("rmse_years", metrics["rmse_years"]), "years", "large errors count more"),
         ]
+    for of in report.classes:
+        accuracy, always = of.metrics["accuracy"], of.metrics["always_the_commonest"]
+        note = f"always {always['class']}: {always['accuracy']:.1%}"
+        figures.append((f"{of.subject} seen rightly", _data(f"{of.subject} accuracy", accuracy, ".1%"), "", note))
     if (best := report.best) is not None:
-        least, speed = best["val_mae_years"], sum(report.column("images_per_second")) / len(report.history)
+        speed, note = sum(report.column("images_per_second")) / len(report.history), f"epoch {best['epoch']}"
+        if report.tells_age:
+            figures.append(("best validation error", _data("val_mae_years", best["val_mae_years"]), "years", note))
+        else:
+            figures.append(("best validation accuracy", _data("val_accuracy", best["val_accuracy"], ".1%"), "", note))
         figures += [
-            ("best validation error", _data("val_mae_years", least), "years", f"epoch {best['epoch']}"),
             ("training speed", _data("images_per_second", speed, ",.0f"), "faces/s", "mean over the epochs"),
         ]
     cards = [
@@ -183,29 +195,37 @@ def _summary(report: Report) -> Html:
     words = tag("div", tag("h3", "What the figures mean"), tag("ul", [tag("li", text) for text in sentences]))
     return tag(
         "div",
-        tag("div", _headline(report.outcome), words, class_="top"),
+        tag("div", _headline(report), words, class_="top"),
         tag("dl", cards, class_="figures") if cards else None,
         class_="summary",
     )
 
 
-def _headline(outcome: Outcome | None) -> Html | None:
-    """The error, large, over two bars that set it beside the error of predicting the median."""
-    if outcome is None:
+def _headline(report: Report) -> Html | None:
+    """The figure that matters most, large, over two bars that set it beside that of one answer for everybody."""
+    if report.outcome is not None:
+        metrics, median = report.outcome.metrics, report.outcome.metrics["predicting_the_median"]
+        large = _data("mae_years", metrics["mae_years"]), " ", tag("small", "years")
+        lead = f"mean absolute error on {metrics['faces']:,} {report.outcome.faces_are}"
+        guess, form = f"guessing {median['median_years']:.0f}", ".2f"
+        both = {"network_mae_years": metrics["mae_years"], "median_mae_years": median["mae_years"]}
+    elif report.classes:
+        first, *_ = report.classes
+        always = first.metrics["always_the_commonest"]
+        large = (_data("accuracy", first.metrics["accuracy"], ".1%"),)
+        lead = f"of {first.metrics['faces']:,} {first.faces_are} have their {first.subject} seen rightly"
+        guess, form = f"always {always['class']}", ".1%"
+        both = {"network_accuracy": first.metrics["accuracy"], "commonest_accuracy": always["accuracy"]}
+    else:
         return None
-    metrics, median = outcome.metrics, outcome.metrics["predicting_the_median"]
-    error, to_beat = metrics["mae_years"], median["mae_years"]
     bars = [
-        tag("div", tag("dt", name), tag("dd", bar(value, max(error, to_beat), kind), _data(key, value)))
-        for name, key, value, kind in (
-            ("network", "network_mae_years", error, "validation"),
-            (f"guessing {median['median_years']:.0f}", "median_mae_years", to_beat, "median"),
-        )
+        tag("div", tag("dt", name), tag("dd", bar(value, max(both.values()), kind), _data(key, value, form)))
+        for name, kind, (key, value) in zip(("network", guess), ("validation", "median"), both.items(), strict=True)
     ]
     return tag(
         "div",
-        tag("p", _data("mae_years", error), " ", tag("small", "years"), class_="large"),
-        tag("p", f"mean absolute error on {metrics['faces']:,} {outcome.faces_are}", class_="lead"),
+        tag("p", large, class_="large"),
+        tag("p", lead, class_="lead"),
         tag("dl", bars, class_="beside"),
     )
 
@@ -221,18 +241,26 @@ def _training(report: Report) -> Html | None:
     done, shown = len(report.history), len(report.history)
     if report.state == "running":
         shown = min(report.epochs, max(10, 2 * done))
-    level = None if report.baseline is None else ("median", report.baseline)
     mark = None if report.best is None else (1, report.best["epoch"])
-
-    def both(quantity: str) -> list[Line]:
-        return [Line(name, name, report.column(f"{part}_{quantity}"))
-                for part, name in (("train", "training"), ("val", "validation"))]  # fmt: skip
-
+    guess = None if report.baseline is None else ("median", report.baseline)
+    if guess and not report.tells_age:
+        guess = ("commonest class", 100 * guess[1])
+    errors = []
+    for name in report.history[0]:
+        if name == "val_mae_years":
+            errors.append(line_chart("Mean absolute error", "years", _both(report, "mae_years"), shown, guess, mark))
+        elif name == "val_accuracy":
+            lines = _both(report, "accuracy", 100)
+            errors.append(line_chart("Accuracy", "% of the faces", lines, shown, guess, mark, ",.1f"))
+        elif name.startswith("val_") and name.endswith("_accuracy"):
+            quantity = name.removeprefix("val_")
+            title = quantity.replace("_", " ").capitalize()
+            errors.append(line_chart(title, "% of the faces", _both(report, quantity, 100), shown, form=",.1f"))
     return tag(
         "div",
         tag("div",
-            line_chart("Mean absolute error", "years", both("mae_years"), shown, level, mark),
-            line_chart("Loss", "mean over the faces", both("loss"), shown, form=",.4f"),
+            errors,
+            line_chart("Loss", "mean over the faces", _both(report, "loss"), shown, form=",.4f"),
             line_chart("Learning rate", "at the start of the epoch",
                        [Line("learning rate", "validation", report.column("learning_rate"))], shown, form=",.2e"),
             line_chart("Throughput", "faces trained on per second",
@@ -242,11 +270,20 @@ def _training(report: Report) -> Html | None:
     )  # fmt: skip
 
 
+def _both(report: Report, quantity: str, scale: float = 1) -> list[Line]:
+    """A quantity of the training faces and of the validation faces."""
+    parts = {"train": "training", "val": "validation"}
+    return [
+        Line(name, name, [scale * value for value in report.column(f"{part}_{quantity}")])
+        for part, name in parts.items()
+    ]
+
+
 def _footer(report: Report) -> Html:
     version = report.config.get("versions", {}).get("tinygrad-cnn", "")
     return tag(
         "footer",
         tag("p", f"tinygrad_cnn {version}".rstrip(), ". This page is complete in itself and loads nothing."),
         tag("p", "It holds pictures of the faces it was measured on: mind their terms of use before you pass it on.")
-        if report.outcome is not None and report.outcome.images and not report.synthetic else None,
+        if any(of.images for of in (report.outcome, *report.classes) if of) and not report.synthetic else None,
     )  # fmt: skip

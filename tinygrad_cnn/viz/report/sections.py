@@ -10,19 +10,12 @@ from typing import Any
 import numpy as np
 
 from ..plots import filter_images
-from .charts import bar, density
-from .markup import Html, picture, tag
+from .charts import bar, density, legend
+from .classes import class_faces
+from .markup import Html, picture, row_of_faces, shown_face, table, tag
 from .state import Outcome, Report
 
 SHOWN_ELSEWHERE = {"data", "settings", "faces", "versions", "command_line", "started"}
-
-
-def table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[Any]], class_: str = "") -> Html:
-    """A table whose first column names its rows; one that is too wide scrolls within itself."""
-    head = tag("tr", [tag("th", name, scope="col") for name in heads])
-    body = [tag("tr", tag("th", first, scope="row"), [tag("td", cell) for cell in cells]) for first, *cells in rows]
-    content = tag("table", tag("caption", caption), tag("thead", head), tag("tbody", body), class_=class_ or None)
-    return tag("div", content, class_="scroll", role="region", aria_label=caption, tabindex=0)
 
 
 def folded(summary: str, name: str, *content: Any) -> Html:
@@ -32,8 +25,8 @@ def folded(summary: str, name: str, *content: Any) -> Html:
 
 def history_table(report: Report) -> Html:
     """The numbers behind the curves."""
-    columns = {
-        "train_mae_years": ("training error (years)", ".2f"), "val_mae_years": ("validation error (years)", ".2f"),
+    columns = {name: measure(name) for name in report.history[0] if name.endswith(("_mae_years", "_accuracy"))}
+    columns |= {
         "train_loss": ("training loss", ".4f"), "val_loss": ("validation loss", ".4f"),
         "learning_rate": ("learning rate", ".2e"), "images_per_second": ("faces/s", ",.0f"),
         "seconds": ("seconds", ",.1f"),
@@ -41,6 +34,19 @@ def history_table(report: Report) -> Html:
     rows = [[row["epoch"], *(f"{row[name]:{form}}" for name, (_, form) in columns.items())] for row in report.history]
     heads = ["epoch", *(name for name, _ in columns.values())]
     return folded("The numbers behind the curves", "history", table("Epoch by epoch", heads, rows))
+
+
+def measure(column: str) -> tuple[str, str]:
+    """The heading of a column of errors or accuracies, and the form of its figures.
+
+    >>> measure("val_gender_accuracy")
+    ('validation gender accuracy', '.1%')
+    """
+    part, _, rest = column.partition("_")
+    name = {"train": "training", "val": "validation"}[part]
+    if rest == "mae_years":
+        return f"{name} error (years)", ".2f"
+    return f"{name} {rest.replace('_', ' ')}", ".1%"
 
 
 def predictions(report: Report) -> Html | None:
@@ -70,15 +76,13 @@ def _decades(outcome: Outcome) -> Html:
          f"{of_median[name]['mae_years']:.1f}"]
         for name, of in model.items()
     ]  # fmt: skip
-    legend = tag("ul", tag("li", tag("i", class_="swatch validation"), " network"),
-                 tag("li", tag("i", class_="swatch median"), f" guessing {median['median_years']:.0f}"),
-                 class_="legend")  # fmt: skip
+    kinds = legend([("validation", "network"), ("median", f"guessing {median['median_years']:.0f}")])
     heads = ["age", "faces", "error", "network", "guess"]
     unit = tag("span", "mean absolute error, years", class_="unit")
     return tag(
         "figure",
-        tag("figcaption", tag("h3", "Error in each decade of age"), unit, legend),
-        table("Mean absolute error in years by decade of true age", heads, rows, "decades"),
+        tag("figcaption", tag("h3", "Error in each decade of age"), unit, kinds),
+        table("Mean absolute error in years by decade of true age", heads, rows, "bars decades"),
         class_="chart",
     )  # fmt: skip
 
@@ -99,7 +103,9 @@ def _decade(number: int) -> str:
 def faces(report: Report) -> Html | None:
     """The faces whose age was seen best, and worst."""
     outcome = report.outcome
-    if outcome is None or not outcome.images:
+    if outcome is None:
+        return class_faces(report.classes[0]) if report.classes else None
+    if not outcome.images:
         return None
     best, worst = outcome.extremes()
     return tag(
@@ -116,12 +122,10 @@ def _row_of_faces(title: str, places: Sequence[int], outcome: Outcome) -> Html:
         off = round(predicted - true, 1)
         kind = "good" if abs(off) <= 5 else "fair" if abs(off) <= 10 else "poor"
         alt = f"a face of age {true:.0f}, predicted {predicted:.0f}"
-        words = tag("figcaption", tag("span", f"age {true:.0f}"), tag("span", f"seen as {predicted:.0f}"),
-                    tag("b", f"{off:+.1f}".replace("-", "\u2212") if off else "0.0", class_=kind))  # fmt: skip
-        return tag("li", tag("figure", tag("img", src=picture(outcome.images[place]), alt=alt), words))
+        verdict = f"{off:+.1f}".replace("-", "\u2212") if off else "0.0"
+        return shown_face(outcome.images[place], alt, [f"age {true:.0f}", f"seen as {predicted:.0f}"], verdict, kind)
 
-    shown = [one(place) for place in places if place in outcome.images]
-    return tag("div", tag("h3", title), tag("ul", shown, class_="faces"))
+    return row_of_faces(title, [one(place) for place in places if place in outcome.images])
 
 
 def filters(report: Report) -> Html | None:
@@ -138,9 +142,11 @@ def filters(report: Report) -> Html | None:
     return tag("div", tag("p", what, class_="lead"), tag("ul", shown, class_="filters"))
 
 
-def graph(report: Report) -> Html:
+def graph(report: Report) -> Html | None:
     """What autograd recorded, as graphviz drew it."""
-    if report.graph is None or "<svg" not in report.graph:
+    if report.graph is None:
+        return None
+    if "<svg" not in report.graph:
         return tag("p", "There is no drawing of the graph: it needs Graphviz's dot (apt install graphviz, "
                    "brew install graphviz) on the machine that trains.", class_="lead")  # fmt: skip
     svg = report.graph[report.graph.index("<svg") :]

@@ -16,7 +16,7 @@ EXTREMES = 8  # faces shown as the best, and as the worst
 class Outcome:
     """How far the predicted ages of some faces were off.
 
-    `metrics` holds what the run's `metrics.json` does: `faces`, `mae_years`, `rmse_years`,
+    `metrics` holds what the run's `metrics.json` does of them: `faces`, `mae_years`, `rmse_years`,
     `share_within_5_years`, `mae_years_by_decade`, and the same again under `predicting_the_median`.
     """
 
@@ -34,8 +34,34 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Classification:
+    """Which of several classes some faces were taken for.
+
+    `metrics` holds what `Confusion.as_dict` gives: `faces`, `accuracy`, `accuracy_by_class`, `classes`,
+    `confusion_matrix` and `always_the_commonest`.
+    """
+
+    subject: str  # "age group"
+    faces_are: str  # "test faces"
+    metrics: Mapping[str, Any]
+    true: np.ndarray  # (N,) the classes' numbers
+    predicted: np.ndarray  # (N, classes) probabilities
+    images: Mapping[int, np.ndarray] = field(default_factory=dict)  # place among the N -> uint8 RGB (H, W, 3)
+
+    def extremes(self) -> tuple[list[int], list[int]]:
+        """The places of the surest answers, those that are right and those that are wrong."""
+        order = np.argsort(-self.predicted.max(axis=1), kind="stable")
+        right = self.predicted.argmax(axis=1)[order] == self.true[order]
+        return order[right][:EXTREMES].tolist(), order[~right][:EXTREMES].tolist()
+
+
+@dataclass(frozen=True)
 class Report:
-    """One run at one moment. `history` holds a row for each finished epoch, as the run's `history.csv` does."""
+    """One run at one moment: the training of a network, or, of 0 epochs, its evaluation.
+
+    `history` holds a row for each finished epoch, as the run's `history.csv` does. Epochs are compared by the mean
+    absolute error of the ages, `val_mae_years`, or where it tells no age by `val_accuracy`.
+    """
 
     name: str  # of the run
     subject: str  # "AgeCNN on UTKFace"
@@ -44,12 +70,14 @@ class Report:
     written: datetime
     epochs: int  # to be trained
     history: Sequence[Mapping[str, Any]]
-    baseline: float | None = None  # validation error of predicting the median, in years
-    outcome: Outcome | None = None
+    baseline: float | None = None  # validation error of predicting the median (years), or accuracy of one class
+    outcome: Outcome | None = None  # of the ages, if it tells them
+    classes: Sequence[Classification] = ()
     filters: np.ndarray | None = None  # of the first convolution, (O, I, H, W)
-    graph: str | None = None  # svg
+    graph: str | None = None  # svg; empty where it could not be drawn, None where there is nothing to draw
     config: Mapping[str, Any] = field(default_factory=dict)
     reason: str = ""  # why the run stopped
+    note: str = ""  # a sentence on what the figures mean
     synthetic: bool = False  # the faces are drawn: nobody's terms of use hold for them
 
     @property
@@ -60,7 +88,15 @@ class Report:
     @property
     def best(self) -> Mapping[str, Any] | None:
         """The epoch with the smallest validation error; None before the first."""
-        return min(self.history, key=lambda row: row["val_mae_years"], default=None)
+        return min(self.history, key=self.error, default=None)
+
+    @property
+    def tells_age(self) -> bool:
+        return "val_mae_years" in self.history[0] if self.history else not self.classes
+
+    def error(self, row: Mapping[str, Any], part: str = "val") -> float:
+        """The error of an epoch: years, or without ages the share of wrong answers."""
+        return float(row[f"{part}_mae_years"] if self.tells_age else 1 - row[f"{part}_accuracy"])
 
     def column(self, name: str) -> list[float]:
         """One quantity, epoch by epoch."""

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
-from .state import Outcome, Report
+from .state import Classification, Outcome, Report
 
 ENOUGH = 20  # faces: the mean error of fewer says little
 RECENT = 3  # epochs
+SURE = 0.9  # probability
 CLEAR = 0.01  # a change of the error by less than this share is none
 RISE = 0.05  # of the validation loss above its least, as a share, that is called overfitting
 
 
 def in_words(report: Report) -> list[str]:
     """A few sentences: how good, where weak, which way it leans, and whether it still improves."""
-    about = (
-        []
-        if report.outcome is None
-        else [how_good(report.outcome), where_weak(report.outcome), leaning(report.outcome)]
-    )
+    about = [report.note]
+    if report.outcome is not None:
+        about += [how_good(report.outcome), where_weak(report.outcome), leaning(report.outcome)]
+    for classes in report.classes:
+        about += [how_many_right(classes), what_is_confused(classes), how_sure(classes)]
     return [sentence for sentence in [*about, trend(report)] if sentence]
 
 
@@ -79,6 +77,51 @@ def leaning(outcome: Outcome) -> str:
     return f"On average it sees {' and '.join(texts)}." if texts else ""
 
 
+def how_many_right(classes: Classification) -> str:
+    """The accuracy beside that of answering the commonest class for everybody."""
+    metrics, always = classes.metrics, classes.metrics["always_the_commonest"]
+    accuracy, to_beat = metrics["accuracy"], always["accuracy"]
+    sentence = (
+        f"Of {metrics['faces']:,} {classes.faces_are} the {classes.subject} is seen rightly in {accuracy:.1%}; "
+        f"answering {always['class']}, the commonest, for everybody is right for {to_beat:.1%}."
+    )
+    if accuracy <= to_beat:
+        return f"{sentence} So far the network is no better than that answer."
+    return f"{sentence} The network makes {1 - (1 - accuracy) / (1 - to_beat):.0%} fewer mistakes than that."
+
+
+def what_is_confused(classes: Classification) -> str:
+    """The classes that are known best and worst, and the commonest mistake, where there is a choice of them."""
+    of_class = classes.metrics["accuracy_by_class"]
+    known = {name: of for name, of in of_class.items() if of["faces"] >= ENOUGH}
+    if len(known) < 2:
+        return ""
+    by_accuracy = sorted(known, key=lambda name: known[name]["accuracy"])
+
+    def figures(name: str) -> str:
+        return f"{name} ({known[name]['accuracy']:.0%} of {known[name]['faces']:,} faces)"
+
+    sentence = f"It knows {figures(by_accuracy[-1])} best and {figures(by_accuracy[0])} worst"
+    names = classes.metrics["classes"]
+    wrong = np.array(classes.metrics["confusion_matrix"], float)
+    np.fill_diagonal(wrong, 0)
+    share = wrong / [[known[name]["faces"] if name in known else np.inf] for name in names]
+    true, seen = np.unravel_index(share.argmax(), share.shape)
+    if len(names) > 2 and share.max() > 0:
+        sentence += f"; the commonest mistake: {share.max():.0%} of {names[true]} are taken for {names[seen]}"
+    rare = len(known) < len(of_class)
+    return sentence + (f". Classes with fewer than {ENOUGH} faces say little." if rare else ".")
+
+
+def how_sure(classes: Classification) -> str:
+    """How often the network is right where it is sure."""
+    sure = classes.predicted.max(axis=1) >= SURE
+    right = (classes.predicted.argmax(axis=1) == classes.true)[sure]
+    if sure.sum() < ENOUGH:
+        return ""
+    return f"Where it gives its answer {SURE:.0%} or more, for {sure.sum():,} faces, {right.mean():.1%} are right."
+
+
 def trend(report: Report) -> str:
     """Whether the validation error still falls, stands or rises while the training loss falls."""
     rows, best = report.history, report.best
@@ -97,19 +140,20 @@ def trend(report: Report) -> str:
     if last["epoch"] - best["epoch"] >= RECENT:
         return f"The validation error has not improved since epoch {best['epoch']}."
     then = rows[-1 - min(RECENT, len(rows) - 1)]
-    gain = 1 - best["val_mae_years"] / then["val_mae_years"] if then["val_mae_years"] else 0.0
+    gain = 1 - report.error(best) / report.error(then) if report.error(then) else 0.0
     span = f"the last {last['epoch'] - then['epoch']} epochs"
     if gain > 5 * CLEAR:
         more = "; more epochs may well bring more" if report.state == "finished" else ""
         return f"The validation error still falls, by {gain:.0%} over {span}{more}."
     if gain > CLEAR:
-        return f"The validation error falls slowly now, by {gain:.1%} over {span}{_gap(last)}."
-    return f"The validation error has levelled off: {gain:.1%} over {span}{_gap(last)}."
+        return f"The validation error falls slowly now, by {gain:.1%} over {span}{_gap(report)}."
+    return f"The validation error has levelled off: {gain:.1%} over {span}{_gap(report)}."
 
 
-def _gap(row: Mapping[str, Any]) -> str:
+def _gap(report: Report) -> str:
     """How far the training error is below the validation error, where that is much."""
-    gap = 1 - row["train_mae_years"] / row["val_mae_years"] if row["val_mae_years"] else 0.0
+    training, validation = (report.error(report.history[-1], part) for part in ("train", "val"))
+    gap = 1 - training / validation if validation else 0.0
     return f"; the training error is {gap:.0%} lower, so there is room for regularisation" if gap > 0.15 else ""
 
 
