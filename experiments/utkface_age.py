@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import copy
+import json
 import os
 import shutil
 import subprocess
@@ -32,26 +33,32 @@ from experiments.age.explain import explanation, plot_explanation
 from experiments.age.faces import REAL, Faces, UserError, find_faces
 from experiments.age.fit import fit
 from experiments.age.live import open_window
+from experiments.age.log import complain, in_the_format_of, say
 from experiments.age.networks import MODELS, make_model
 from experiments.age.options import parse, settings
 from experiments.age.page import Page
 from experiments.age.report import said_to_beat, to_beat, write_report
-from experiments.age.tasks import TASKS, cells, columns, in_short, make_head
+from experiments.age.tasks import TASKS, answers, cells, columns, in_short, make_head
 from tinygrad_cnn.data import UnreadableImage, read_image, to_float
 from tinygrad_cnn.explain import UnknownLayer
 from tinygrad_cnn.extras import MissingExtra, optional_import
-from tinygrad_cnn.train import AgeModel, Checkpoints, Pass, RunFolder, environment, evaluate, load_age_model
+from tinygrad_cnn.progress import progress_bar
+from tinygrad_cnn.train import AgeModel, Checkpoints, Curves, Pass, RunFolder, environment, evaluate, load_age_model
 from tinygrad_cnn.viz.graph import svg
 
 PACKAGES = {  # what a command needs that not every install has, beside OpenCV
     "train": ("tqdm", "matplotlib", "graphviz"),
     "evaluate": ("tqdm", "matplotlib"),
-    "explain": ("matplotlib",),
+    "predict": ("tqdm",),
+    "explain": ("tqdm", "matplotlib"),
 }
 
 
 def train(options: argparse.Namespace) -> None:
     """Find the faces, train on one part of them, choose the best epoch by the second, test on the third."""
+    if options.tensorboard:
+        with optional_import():
+            import_module("tensorboardX")
     run, faces = begin(options, options.image_size, TASKS[options.task])
     part = faces.test_part
     for needed in ("train", "val"):
@@ -72,13 +79,29 @@ def train(options: argparse.Namespace) -> None:
         f"to beat: {said_to_beat(model, lines)}",
         f"{options.model}: {count:,} parameters, {options.threads} threads",
         f"writing to {run.path}; its report.html shows how it goes",
+        event="setup",
+        parts={part: len(faces.parts[part]) for part in ("train", "val", "test")},
+        to_beat=lines,
+        parameters=count,
+        threads=options.threads,
+        folder=str(run.path),
     )
     draw_graph(run, model, faces)
+
     if options.live and (why := open_window(run.path)):
         run.say(f"no window: {why}; {run.path / 'history.png'} shows the same")
     try:
-        with Page(run, model, faces, options.epochs, lines["val"]) as page:
-            best = fit(run, model, faces, options, lines["val"], page.after_epoch)
+        with (
+            Page(run, model, faces, options.epochs, lines["val"]) as page,
+            contextlib.closing(Curves(run.path / "tensorboard")) as curves,
+        ):
+
+            def after_epoch(val: Pass) -> None:
+                if options.tensorboard:
+                    curves.add(run.history[-1])
+                page.after_epoch(val)
+
+            best = fit(run, model, faces, options, lines["val"], after_epoch)
             model = load_age_model(run.path / "best.safetensors", MODELS)
             result = measure(model, faces, part, options.batch_size)
             run.say("", *write_report(run, model, faces, part, result, best=best.as_dict()), "")
@@ -90,7 +113,7 @@ def train(options: argparse.Namespace) -> None:
     Checkpoints(run.path).remove()
     tells_age, line = "age" in head.subjects, lines[part]
     guess = f"predicting the median: {line:.2f}" if tells_age else f"the commonest class: {line:.1%}"
-    run.say(f"{part} {result.errors.words()} ({guess}); everything is in {run.path}; data: {faces.kind}")
+    conclude(run, f"{part} {result.errors.words()} ({guess}); everything is in {run.path}; data: {faces.kind}")
 
 
 def evaluate_folder(options: argparse.Namespace) -> None:
@@ -107,7 +130,7 @@ def evaluate_folder(options: argparse.Namespace) -> None:
         run.say(note)
     page.finish(model, options.part, result, f"F{note[1:]}." if options.part == "all" else "")
     trained = f", weights trained on {model.data}" if model.data != faces.kind else ""
-    run.say(f"{result.errors.words()}; everything is in {run.path}; data: {faces.kind}{trained}")
+    conclude(run, f"{result.errors.words()}; everything is in {run.path}; data: {faces.kind}{trained}")
 
 
 def predict(options: argparse.Namespace) -> None:
@@ -118,8 +141,10 @@ def predict(options: argparse.Namespace) -> None:
     unreadable = []
     if options.annotate is not None:
         options.annotate.mkdir(parents=True, exist_ok=True)
-    print(*columns(model.head), "picture", sep="   ")
+    say("   ".join([*columns(model.head), "picture"]))
+    bar = progress_bar("predicting", len(options.images), "pictures", delay=1, shown=not sys.stdout.isatty())
     for number, path in enumerate(options.images, 1):
+        bar.update()
         try:
             face = read_image(path, model.image_size)
             picture = face if options.annotate is None else read_image(path)
@@ -127,24 +152,26 @@ def predict(options: argparse.Namespace) -> None:
             unreadable.append(f"{path}: {error}")
             continue
         predicted = model.predict(face[None])
-        print(*cells(model.head, predicted), path, sep="   ", flush=True)
+        line = "   ".join([*cells(model.head, predicted), str(path)])
+        say(line, event="prediction", picture=str(path), **answers(model.head, predicted))
         if options.annotate is not None:
             note = "" if model.data == REAL else f"trained on {model.data}"
             _, content = cv2.imencode(".png", annotated(picture, in_short(model.head, predicted), note)[:, :, ::-1])
             (options.annotate / f"{number:04d}-{path.stem}.png").write_bytes(content.tobytes())
+    bar.close()
     if options.annotate is not None:
-        print(f"annotated pictures are in {options.annotate}")
-    print(f"{type(model.model).__name__} trained on {model.data}, {model.image_size}x{model.image_size} pixels")
+        say(f"annotated pictures are in {options.annotate}")
+    say(f"{type(model.model).__name__} trained on {model.data}, {model.image_size}x{model.image_size} pixels")
     if unreadable:
         raise UserError("can't read " + "; ".join(unreadable))
 
 
 def explain(options: argparse.Namespace) -> None:
-    """Draw what in one picture of a face made the model predict the age that it does."""
+    """Draw what in one picture of a face made the model answer as it does."""
     model = load_model(options.weights)
-    if "age" not in model.head.subjects:
-        what = model.head.subjects[0].replace("_", " ")
-        raise UserError(f"{options.weights} tells the {what}; only ages can be explained")
+    subject = getattr(options, "subject", model.head.subjects[0])
+    if subject not in model.head.subjects:
+        raise UserError(f"--subject: {options.weights} tells {', '.join(model.head.subjects)}, and no {subject}")
     out = options.out or Path(f"{options.image.stem}-explained.png")
     try:
         face = read_image(options.image, model.image_size)
@@ -153,13 +180,21 @@ def explain(options: argparse.Namespace) -> None:
     if out.exists() and out.samefile(options.image):
         raise UserError(f"--out {out} would overwrite the picture itself")
     try:
-        why = explanation(model, face, options.layer)
+        why = explanation(model, face, options.layer, subject)
     except UnknownLayer as error:
         raise UserError(f"--layer: {error}") from error
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")  # a file name in letters that the font lacks
         plot_explanation(why, options.image.name).savefig(out)
-    print(f"{why.age:.1f} years: {out} shows what made {why.model} say so; trained on {model.data}")
+    answer = f"{why.predicted:.1f} years" if subject == "age" else why.answer
+    line = f"{answer}: {out} shows what made {why.model} say so; trained on {model.data}"
+    say(line, event="explained", picture=str(options.image), file=str(out), answer=answer)
+
+
+def conclude(run: RunFolder, line: str) -> None:
+    """Say what has come of a run."""
+    metrics = json.loads((run.path / "metrics.json").read_text(encoding="utf-8"))
+    run.say(line, event="result", folder=str(run.path), **metrics)
 
 
 def measure(model: AgeModel, faces: Faces, part: str, batch_size: int) -> Pass:
@@ -181,7 +216,7 @@ def begin(options: argparse.Namespace, image_size: int, subjects: tuple[str, ...
     A run that is resumed keeps its folder, and what it said of itself in it.
     """
     if options.command == "train" and options.resume is not None:
-        run = RunFolder(options.resume, resume=True)
+        run = RunFolder(options.resume, resume=True, tell=say)
         return run, find_faces(options, image_size, run.say).for_subjects(subjects, run.say)
     run = run_folder(options)
     try:
@@ -198,12 +233,12 @@ def begin(options: argparse.Namespace, image_size: int, subjects: tuple[str, ...
 def run_folder(options: argparse.Namespace) -> RunFolder:
     """The folder that the options name, made ready; named after the time where they don't."""
     if options.out is not None:
-        return RunFolder(options.out)
+        return RunFolder(options.out, tell=say)
     if options.name is None:
-        return RunFolder(_new_folder(Path("runs", f"{options.command}-{datetime.now():%Y%m%d-%H%M%S}")))
+        return RunFolder(_new_folder(Path("runs", f"{options.command}-{datetime.now():%Y%m%d-%H%M%S}")), tell=say)
     if Path(options.name).name != options.name or options.name in ("", ".."):
         raise UserError(f"--name is one folder below runs/, not {options.name!r}; --out takes any path")
-    return RunFolder(Path("runs", options.name))
+    return RunFolder(Path("runs", options.name), tell=say)
 
 
 def _new_folder(path: Path) -> Path:
@@ -253,7 +288,13 @@ def draw_graph(run: RunFolder, model: AgeModel, faces: Faces) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; gives the exit status: 0, 2 for what can't be done, 130 after Ctrl-C."""
-    options = parse(sys.argv[1:] if arguments is None else arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    with in_the_format_of(arguments):
+        return run_command(parse(arguments))
+
+
+def run_command(options: argparse.Namespace) -> int:
+    """What `main` does with options that are good."""
     try:
         require(options.command)
         tg.set_num_threads(options.threads)
@@ -261,10 +302,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         commands[options.command](options)
         return 0
     except KeyboardInterrupt as interruption:
-        print(str(interruption) or "interrupted", flush=True)
+        say(str(interruption) or "interrupted", event="interrupted")
         return 130
     except (UserError, MissingExtra, OSError, FloatingPointError, MemoryError) as error:
-        print(f"utkface_age.py {options.command}: {one_line(error)}", file=sys.stderr)
+        complain(f"utkface_age.py {options.command}: {one_line(error)}")
         return 2
 
 

@@ -24,6 +24,8 @@ NEEDS = {  # code that needs a package, and which
     "data.UTKFace.download()": "kagglehub",
     "data.UTKFace('.', cache_dir='cache')": "tqdm",
     "train.evaluate(nn.Identity(), loader, train.Regression(0, 1))": "tqdm",
+    "tg.explain.smooth_grad(nn.Flatten(), np.ones((1, 1, 1, 1), np.float32))": "tqdm",
+    "train.Curves('curves').add({'epoch': 1})": "tensorboardX",
     "tg.draw(tg.ones(2).requires_grad_().sum())": "graphviz",
     "viz.plot_filters(np.zeros((2, 3, 3, 3)))": "matplotlib",
     "viz.plot_scatter([1.0], [2.0])": "matplotlib",
@@ -31,8 +33,9 @@ NEEDS = {  # code that needs a package, and which
 COMMANDS = {  # what the main job's commands need
     "train --data synthetic": {"cv2", "tqdm", "matplotlib", "graphviz"},
     "evaluate --weights W": {"cv2", "tqdm", "matplotlib"},
-    "predict photo.jpg --weights W": {"cv2"},
-    "explain photo.jpg --weights W": {"cv2", "matplotlib"},
+    "train --data synthetic --tensorboard": {"tensorboardX"},
+    "predict photo.jpg --weights W": {"cv2", "tqdm"},
+    "explain photo.jpg --weights W": {"cv2", "tqdm", "matplotlib"},
 }
 
 
@@ -78,7 +81,7 @@ def test_every_part_can_be_imported_with_none_of_them(tmp_path):
     run_without({*EXTRA_OF}, f"import importlib\nfor name in {modules}: importlib.import_module(name)", tmp_path)
 
 
-@pytest.mark.parametrize("package", ["cv2", "tqdm", "matplotlib", "graphviz"])
+@pytest.mark.parametrize("package", ["cv2", "tqdm", "matplotlib", "graphviz", "tensorboardX"])
 def test_the_command_line_says_it_in_one_line_before_it_starts(package, tmp_path):
     commands = [command for command, needed in COMMANDS.items() if package in needed]
     code = f"""

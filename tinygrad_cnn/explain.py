@@ -19,6 +19,7 @@ import numpy as np
 from .autograd import grad
 from .modes import Event, enable_grad, no_grad, observe
 from .nn import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d, Module
+from .progress import progress_bar
 from .random import default_generator
 from .tensor import Tensor
 
@@ -69,13 +70,14 @@ def smooth_grad(
     pictures = _pictures(x)
     generator = generator or default_generator()
     gradients = np.zeros_like(pictures)
-    with _evaluating(model):
+    with _evaluating(model), progress_bar("SmoothGrad", len(pictures) * samples, "copies", delay=1) as bar:
         for picture, gradient in zip(pictures, gradients, strict=True):
             sigma = noise * np.ptp(picture)
             for start in range(0, samples, BATCH):
                 shape = (min(BATCH, samples - start), *picture.shape)
                 copies = picture + sigma * generator.standard_normal(shape, picture.dtype)
                 gradient += _input_gradient(model, copies, score).sum(axis=0)
+                bar.update(len(copies))
     return np.abs(gradients / samples).max(axis=1)
 
 
@@ -135,7 +137,8 @@ def occlusion(
     for square in squares:
         hidden[square] += 1
     changes = np.zeros((len(pictures), height, width))
-    with _evaluating(model), no_grad():
+    bar = progress_bar("occlusion", len(pictures) * len(squares), "squares", delay=1)
+    with _evaluating(model), no_grad(), bar:
         for picture, change in zip(pictures, changes, strict=True):
             seen = _score(model, picture[None], score)
             for start in range(0, len(squares), BATCH):
@@ -145,6 +148,7 @@ def occlusion(
                     copy[square] = fill
                 for square, value in zip(batch, _score(model, copies, score) - seen, strict=True):
                     change[square] += value
+                bar.update(len(batch))
     return (changes / hidden).astype(pictures.dtype)
 
 

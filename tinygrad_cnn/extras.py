@@ -11,6 +11,7 @@ EXTRA_OF = {  # by the name that is imported
     "tqdm": "faces",
     "matplotlib": "plots",
     "graphviz": "graph",
+    "tensorboardX": "tensorboard",
 }
 
 

@@ -1,4 +1,4 @@
-"""One picture of what in a face made the network predict the age that it does."""
+"""One picture of what in a face made the network answer as it does."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygrad_cnn import Tensor, nn
+from experiments.age.tasks import in_short
+from tinygrad_cnn import Tensor, cat, logsumexp, nn
 from tinygrad_cnn.data import to_float
 from tinygrad_cnn.explain import feature_maps, grad_cam, occlusion, saliency, smooth_grad
-from tinygrad_cnn.train import AgeModel
+from tinygrad_cnn.train import AgeModel, Binary, Classes, Head, Several
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,59 +29,101 @@ class Explanation:
     model: str
     data: str  # what the model was trained on
     face: np.ndarray  # uint8 RGB (H, W, 3)
-    age: float  # predicted, in years
+    answer: str  # "31 years", "female, 93%"
+    predicted: float  # the age in years, or the probability of the class
+    scale: Scale  # of the maps
     layer: str  # that Grad-CAM looked at
-    grad_cam: np.ndarray  # (h, w), years by place of the layer
-    saliency: np.ndarray  # (H, W), years per unit of pixel value
+    grad_cam: np.ndarray  # (h, w), by place of the layer
+    saliency: np.ndarray  # (H, W), per unit of pixel value
     smooth_grad: np.ndarray  # (H, W), the same
     hidden: int  # side of the square that occlusion hides, in pixels
-    occlusion: np.ndarray  # (H, W), years by which hiding changes the age
+    occlusion: np.ndarray  # (H, W), by how much hiding changes the score
     maps: dict[str, np.ndarray]  # layer -> (K, h, w)
 
 
-class Years(nn.Module):
-    """An age model as one module that gives years: its head, and the mirror image if it looks at that, included."""
+@dataclass(frozen=True)
+class Scale:
+    """What is explained: one number, and what it speaks for when it is larger and when it is smaller."""
 
-    def __init__(self, model: AgeModel) -> None:
-        self.network, self.see = model.model, model.see
+    quantity: str  # "age"
+    unit: str  # "years"
+    more: str  # "older"
+    less: str  # "younger"
+
+
+YEARS = Scale("age", "years", "older", "younger")
+
+
+class Score(nn.Module):
+    """The number that is explained, `(N, 3, H, W) -> (N,)`: an age in years, or the log-odds of one class.
+
+    log(p / (1 - p)) still tells faces apart where p is all but 1. A model that looks at the mirror image as well has
+    the mean of both.
+    """
+
+    def __init__(self, model: AgeModel, subject: str, number: int = 0) -> None:
+        self.network, self.flip, self.head = model.model, model.flip, model.head
+        self.subject, self.number = subject, number
 
     def forward(self, x: Tensor) -> Tensor:
-        return ages(self.see(x))
+        scores = self.of(self.network(x))
+        return (scores + self.of(self.network(x.flip(3)))) / 2 if self.flip else scores
+
+    def of(self, outputs: Tensor) -> Tensor:
+        """The same from the network's outputs `(N, outputs)`."""
+        place = self.head.subjects.index(self.subject)
+        own = self.head.split_outputs(outputs)[place] if isinstance(self.head, Several) else outputs
+        head = one_of(self.head, self.subject)
+        if isinstance(head, Binary):
+            return own[:, 0] if self.number else -own[:, 0]
+        if isinstance(head, Classes):
+            others = cat([own[:, : self.number], own[:, self.number + 1 :]], 1)
+            return own[:, self.number] - logsumexp(others, 1)
+        return head.predict(own)
 
 
-def ages(predicted: Tensor) -> Tensor:
-    """The ages `(N,)` in years among predictions: the first column, where there are more than one."""
-    return predicted if predicted.ndim == 1 else predicted[:, 0]
+def one_of(head: Head, subject: str) -> Head:
+    """The head that tells `subject`."""
+    return head.heads[head.subjects.index(subject)] if isinstance(head, Several) else head
 
 
-def explanation(model: AgeModel, face: np.ndarray, layer: str | None = None) -> Explanation:
+def explanation(model: AgeModel, face: np.ndarray, layer: str | None = None, subject: str | None = None) -> Explanation:
     """Ask the model about a face, uint8 RGB `(image_size, image_size, 3)`.
 
-    `layer` is for Grad-CAM. Raises UnknownLayer.
+    `layer` is for Grad-CAM; `subject` is one of those of the model's head, by default its first. Raises UnknownLayer.
     """
+    subject = subject or model.head.subjects[0]
     x = to_float(face[None])
-    years, network, side = Years(model), model.model, max(2, model.image_size // 8)
+    predicted = model.predict(face[None])
+    if isinstance(model.head, Several):
+        predicted = model.head.split(predicted)[model.head.subjects.index(subject)]
+    head = one_of(model.head, subject)
+    number, scale, answer = 0, YEARS, in_short(head, predicted)
+    if isinstance(head, Classes):
+        number = int(predicted.argmax())
+        rest = head.names[1 - number] if len(head.names) == 2 else f"another {subject.replace('_', ' ')}"
+        scale = Scale(f"log-odds of {head.names[number]}", "log-odds", head.names[number], rest)
+        answer = f"{answer}, {predicted.max():.0%}"
+    score, network, side = Score(model, subject, number), model.model, max(2, model.image_size // 8)
     maps = feature_maps(network, x)
     if layer is None:
         layer = next(reversed(maps), "")
-
-    def answer(outputs: Tensor) -> Tensor:
-        return ages(model.head.predict(outputs))
-
-    cam = grad_cam(network, x, layer, answer)[0]
+    cam = grad_cam(network, x, layer, score.of)[0]
     if model.flip:
-        cam = (cam + grad_cam(network, x[..., ::-1], layer, answer)[0, :, ::-1]) / 2
+        cam = (cam + grad_cam(network, x[..., ::-1], layer, score.of)[0, :, ::-1]) / 2
     return Explanation(
         model=type(network).__name__,
         data=model.data,
         face=face,
-        age=float(model.predict(face[None]).flat[0]),
+        answer=answer,
+        predicted=float(predicted.max()),
+        scale=scale,
         layer=layer,
         grad_cam=cam,
-        saliency=saliency(years, x)[0],
-        smooth_grad=smooth_grad(years, x, samples=SAMPLES, generator=np.random.default_rng(0))[0],
+        saliency=saliency(score, x)[0],
+        smooth_grad=smooth_grad(score, x, samples=SAMPLES, generator=np.random.default_rng(0))[0],
         hidden=side,
-        occlusion=occlusion(years, x, side, max(1, side // 3))[0],
+        occlusion=occlusion(score, x, side, max(1, side // 3))[0],
         maps={name: features[0] for name, features in maps.items()},
     )
 
@@ -94,8 +137,6 @@ PANELS_TOP, MAPS_TOP = 1.95, 5.75
 SHOWN, NAME, SCALE = 8, 1.35, 0.52  # feature maps of a layer; room for its name on the left, its scale on the right
 MAP = (WIDTH - 2 * MARGIN - NAME - SCALE) / SHOWN  # a feature map and the space after it
 ROW = MAP + 0.18
-PER_PIXEL = "years per unit of pixel value"
-EITHER_WAY = "Red speaks for older, blue for younger"
 
 
 def plot_explanation(why: Explanation, name: str) -> Figure:
@@ -104,20 +145,24 @@ def plot_explanation(why: Explanation, name: str) -> Figure:
     page = _Page(MAPS_TOP + len(layers) * ROW + 0.2)
     height, width = why.face.shape[:2]
     printable = "".join(letter if letter.isprintable() else "?" for letter in name)
-    page.write(MARGIN, 0.55, f"{why.model} sees {why.age:.0f} years", 21, weight="bold")
+    page.write(MARGIN, 0.55, f"{why.model} sees {why.answer}", 21, weight="bold")
     shown = printable if len(printable) <= 50 else printable[:49] + "…"
     about = f"{shown}, {_size(width, height)} pixels; the network was trained on {why.data}"
     page.write(MARGIN, 0.85, about, 10.5, FAINT)
 
     page.panel(0, "The face", "What the network is given.").imshow(why.face)
-    reacts = "Where a small change of a pixel (black is -1, white 1) changes the age most."
-    page.heat(1, "Saliency", reacts, why.saliency)
-    page.heat(2, "SmoothGrad", f"The same for {SAMPLES} noisy copies of the face together.", why.smooth_grad)
-    finds = f"{EITHER_WAY}: what the layer {why.layer} finds there."
-    places = f"years, by place of {_size(*why.grad_cam.shape[::-1])}"
+    scale = why.scale
+    reacts = f"Where a small change of a pixel (black is -1, white 1) changes the {scale.quantity} most."
+    per_pixel = f"{scale.unit} per unit of pixel value"
+    page.heat(1, "Saliency", reacts, why.saliency, per_pixel)
+    same = f"The same for {SAMPLES} noisy copies of the face together."
+    page.heat(2, "SmoothGrad", same, why.smooth_grad, per_pixel)
+    either_way = f"Red speaks for {scale.more}, blue for {scale.less}"
+    finds = f"{either_way}: what the layer {why.layer} finds there."
+    places = f"{scale.unit}, by place of {_size(*why.grad_cam.shape[::-1])}"
     page.overlay(3, "Grad-CAM", finds, why.face, why.grad_cam, places, "RdBu_r")
-    hides = f"{EITHER_WAY}: how the age changes under a grey square."
-    square = f"years, with {_size(why.hidden, why.hidden)} pixels hidden"
+    hides = f"{either_way}: what a grey square there takes away or adds."
+    square = f"{scale.unit}, with {_size(why.hidden, why.hidden)} pixels hidden"
     page.overlay(4, "Occlusion", hides, why.face, why.occlusion, square, "RdBu")
 
     page.write(MARGIN, MAPS_TOP - 0.55, "What the layers make of it", 12.5, weight="bold")
@@ -179,11 +224,11 @@ class _Page:
         axes = self.axes(MARGIN + column * (PANEL + GAP), PANELS_TOP + PANEL + 0.1, PANEL, 0.1)
         self.scale(colours, axes, label, orientation="horizontal", extend=extend)
 
-    def heat(self, column: int, title: str, caption: str, values: np.ndarray) -> None:
+    def heat(self, column: int, title: str, caption: str, values: np.ndarray, label: str) -> None:
         """A map of values from 0 up; the few largest share the lightest colour."""
         axes = self.panel(column, title, caption)
         image = axes.imshow(values, cmap="magma", vmin=0, vmax=float(np.percentile(values, 99.7)) or 1.0)
-        self.scale_below(column, image, PER_PIXEL, "max")
+        self.scale_below(column, image, label, "max")
 
     def overlay(
         self, column: int, title: str, caption: str, face: np.ndarray, values: np.ndarray, label: str, colours: str

@@ -180,8 +180,9 @@ def fit(
                 run.say(
                     f"{title}  loss {trained.loss:.4f}  {trained.errors.words(units=False)}  val {val.errors.words()}"
                     f"  {trained.images_per_second:,.0f} images/s  {trained.seconds + val.seconds:.0f} s"
-                    + ("  best so far" if improved else "")
-                )
+                    + ("  best so far" if improved else ""),
+                    event="epoch", **run.history[-1], epochs=options.epochs, best=improved,
+                )  # fmt: skip
                 after_epoch(val)
                 training.begin_epoch(epoch + 1)
                 stop_if_interrupted()

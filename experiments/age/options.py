@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 import tinygrad_cnn as tg
 from experiments.age.faces import SYNTHETIC_COUNT, UserError
+from experiments.age.log import OPTION
 from experiments.age.tasks import TASKS
 from models.age_resnet import LEAST_SIZE
 from tinygrad_cnn.data.transforms import AUGMENTATIONS
@@ -21,9 +22,11 @@ HEAD_DEFAULTS: dict[str, dict[str, object]] = {
     "regression": {"loss": "smooth_l1"},
     "expected": {"sigma": 2.0, "l1_weight": 1.0},
 }
-MAY_CHANGE = ("resume", "threads", "checkpoint_every", "live", "data_dir", "cache_dir")  # when a run is resumed
+MAY_CHANGE = (
+    "resume", "threads", "checkpoint_every", "live", "tensorboard", "log_format", "data_dir", "cache_dir",
+)  # when a run is resumed  # fmt: skip
 PATHS = ("resume", "data_dir", "cache_dir", "split_file", "out")
-PICTURES = (".png", ".webp", ".pdf", ".svg")
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".pdf", ".svg", ".eps", ".ps")
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -35,6 +38,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         Parser(prog="utkface_age.py").error(f"no command {rest[0]!r}; there are {', '.join(COMMANDS)}")
     parser = Parser(prog=f"utkface_age.py {command}", allow_abbrev=False, formatter_class=Help)
     {"train": _train, "evaluate": _evaluate, "predict": _predict, "explain": _explain}[command](parser)
+    parser.add_argument(OPTION, choices=("text", "json"), default="text",
+                        help="text for a reader, or one JSON object per line (see experiments/age/log.py)")  # fmt: skip
     options = parser.parse_args(rest)
     options.command = command
     if command == "train":
@@ -123,6 +128,8 @@ def _train(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--flip-average", action="store_true",
                        help="a prediction is the mean of that for the face and that for its mirror image")  # fmt: skip
     group.add_argument("--live", action="store_true", help="also show the curves in a window, where there is a display")
+    group.add_argument("--tensorboard", action="store_true",
+                       help="also write the curves as TensorBoard's event files (needs tensorboardX)")  # fmt: skip
     group.add_argument("--seed", type=_count, default=0, metavar="N",
                        help="of the first weights, the order of the faces, and their augmentation")  # fmt: skip
 
@@ -197,10 +204,12 @@ def _predict(parser: argparse.ArgumentParser) -> None:
 
 
 def _explain(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Draw what in a picture of a face made a trained model predict the age that it does."
+    parser.description = "Draw what in a picture of a face made a trained model answer as it does."
     parser.add_argument("image", type=_path, metavar="IMAGE", help="picture of one face (JPEG or PNG)")
     _weights(parser)
     parser.add_argument("--out", type=_picture, metavar="FILE", help="write there (default: <IMAGE>-explained.png)")
+    parser.add_argument("--subject", choices=("age", "gender", "age_group"), default=argparse.SUPPRESS,
+                        help="what to explain (default: the first that the model tells)")  # fmt: skip
     parser.add_argument("--layer", metavar="NAME", help="for Grad-CAM (default: the last one that gives maps)")
     _threads(parser)
 
@@ -250,7 +259,7 @@ def _path(text: str) -> Path:
 def _picture(text: str) -> Path:
     path = _path(text)
     if path.suffix.lower() not in PICTURES:
-        raise argparse.ArgumentTypeError(f"must end in {', '.join(PICTURES)}, not {text!r}")
+        raise argparse.ArgumentTypeError(f"must end in {', '.join(PICTURES)} (or in capitals), not {text!r}")
     return path
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 FILES = ("config.json", "history.csv", "metrics.json", "predictions.csv")  # pictures may show faces: none is copied
 PLACES = {"data_dir": "path/to/UTKFace", "split_file": "path/to/split.csv", "cache_dir": "path/to/cache"}
-NO_CHANGE = {*PLACES, "name", "out", "threads", "command"}  # settings that do not bear on the result
+NO_CHANGE = {*PLACES, "name", "out", "threads", "command", "live", "tensorboard", "log_format"}  # for the result
 BEFORE_THEY_WERE = {
     "model": "AgeCNN",
     "task": "age",

@@ -6,6 +6,7 @@ Labels of race serve only to audit the errors in age by group: no task has them 
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 import numpy as np
 
@@ -85,6 +86,16 @@ def cells(head: Head, predicted: np.ndarray) -> list[str]:
     if isinstance(head, Classes):
         return [f"{head.names[predicted.argmax()]} {predicted.max():4.0%}".rjust(width)]
     return [f"{predicted[0]:{width}.1f}"]
+
+
+def answers(head: Head, predicted: np.ndarray) -> dict[str, Any]:
+    """The same by name: the age in years, and each class with its probability."""
+    if isinstance(head, Several):
+        parts = zip(head.heads, head.split(predicted), strict=True)
+        return {name: answer for own, part in parts for name, answer in answers(own, part).items()}
+    if isinstance(head, Classes):
+        return {head.subject: head.names[predicted.argmax()], f"{head.subject}_probability": float(predicted.max())}
+    return {"age_years": float(predicted[0])}
 
 
 def in_short(head: Head, predicted: np.ndarray) -> str:

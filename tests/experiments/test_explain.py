@@ -9,11 +9,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 import tinygrad_cnn as tg
 import tinygrad_cnn.functional as F
-from experiments.age.explain import Explanation, explanation, plot_explanation
+from experiments.age.explain import YEARS, Explanation, Score, explanation, plot_explanation
+from experiments.age.options import PICTURES
 from models.age_resnet import AgeResNet
 from tinygrad_cnn import explain, nn
 from tinygrad_cnn.data import SyntheticFaces, to_float
-from tinygrad_cnn.train import AgeModel, ExpectedAge, Regression
+from tinygrad_cnn.train import AgeModel, Binary, Classes, ExpectedAge, Regression, Several
 
 SIZE = 32
 
@@ -37,6 +38,11 @@ def face():
     return SyntheticFaces(1, SIZE, seed=9)[0][0]
 
 
+@pytest.fixture(scope="module")
+def small_explanation(face):
+    return explanation(age_model(Deep()), face)
+
+
 @pytest.fixture
 def photo(tmp_path, face):
     import cv2
@@ -57,7 +63,7 @@ def test_the_explanation_is_in_years(face):
     model = age_model(Deep())
     why = explanation(model, face)
     x = to_float(face[None])
-    assert why.age == pytest.approx(float(model.predict(face[None])[0]))
+    assert why.predicted == pytest.approx(float(model.predict(face[None])[0]))
     np.testing.assert_allclose(why.saliency, 20 * explain.saliency(model.model, x)[0], rtol=1e-5)
     np.testing.assert_allclose(why.grad_cam, 20 * explain.grad_cam(model.model, x)[0], rtol=1e-5)
     np.testing.assert_allclose(why.occlusion, 20 * explain.occlusion(model.model, x, 4, 1)[0], rtol=1e-3, atol=1e-5)
@@ -73,7 +79,7 @@ def test_an_age_that_is_the_mean_of_two_looks_is_explained_as_that(face):
     network.fc.weight.data[...] *= 50  # so that the age depends on the face
     model = AgeModel(network, SIZE, ExpectedAge(oldest=90), 30.0, "synthetic faces", flip=True)
     why, mirrored = explanation(model, face), explanation(model, face[:, ::-1])
-    assert why.age == pytest.approx(mirrored.age, abs=1e-4)
+    assert why.predicted == pytest.approx(mirrored.predicted, abs=1e-4)
     for name in ("saliency", "occlusion", "grad_cam"):
         found, again = getattr(why, name), getattr(mirrored, name)[:, ::-1]
         np.testing.assert_allclose(found, again, rtol=1e-3, atol=1e-3 * abs(found).max())
@@ -87,8 +93,58 @@ def test_an_age_at_the_bound_of_0_is_explained_all_the_same(face):
     network = Deep()
     network.head.bias.data[...] = -99.0
     why = explanation(age_model(network), face)
-    assert why.age == 0
+    assert why.predicted == 0
     assert why.saliency.max() > 0
+
+
+# -- classes -----------------------------------------------------------------------------------------------
+
+
+FACE_HEADS = {
+    "gender": Binary("gender", ("male", "female")),
+    "age_group": Classes("age_group", ("child", "adult", "old")),
+}
+
+
+def test_a_class_is_explained_by_its_log_odds(face):
+    """Of the class that is seen: what the network gives for it, against all others together."""
+    x = to_float(face[None])
+    for subject, head in FACE_HEADS.items():
+        tg.manual_seed(0)
+        network = AgeResNet(outputs=head.outputs)
+        model = AgeModel(network, SIZE, head, 30.0, "synthetic faces")
+        probability = model.predict(face[None])[0]
+        why = explanation(model, face)
+        assert why.predicted == pytest.approx(probability.max())
+        assert why.answer == f"{head.names[probability.argmax()]}, {probability.max():.0%}"
+        number = int(probability.argmax())
+        for k in range(len(head.names)):
+            odds = Score(model, subject, k)(tg.Tensor(x)).item()
+            assert odds == pytest.approx(np.log(probability[k] / (1 - probability[k])), abs=1e-4)
+        found = explain.saliency(Score(model, subject, number), x)[0]
+        np.testing.assert_allclose(why.saliency, found, rtol=1e-5)
+        assert why.scale.more == head.names[number]
+
+
+def test_log_odds_do_not_drown_where_the_probability_is_all_but_1():
+    model = AgeModel(nn.Flatten(), 1, FACE_HEADS["age_group"], 30.0, "synthetic faces")
+    logits = tg.Tensor([[300.0, 100.0, -50.0]], requires_grad=True)
+    score = Score(model, "age_group", 0).of(logits)
+    (gradient,) = tg.grad(score.sum(), logits)
+    assert score.item() == pytest.approx(200)
+    np.testing.assert_allclose(gradient.data, [[1, -1, 0]], atol=1e-6)
+
+
+def test_each_of_several_answers_can_be_explained(face):
+    head = Several((ExpectedAge(oldest=90), *FACE_HEADS.values()), (1.0, 1.0, 1.0))
+    model = AgeModel(AgeResNet(outputs=head.outputs), SIZE, head, 30.0, "synthetic faces", flip=True)
+    years, gender, group = (explanation(model, face, subject=name) for name in (None, "gender", "age_group"))
+    assert years.scale == YEARS
+    assert {gender.scale.more, gender.scale.less} == {"male", "female"}
+    assert group.scale.less == "another age group"
+    assert len({why.saliency.tobytes() for why in (years, gender, group)}) == 3
+    for why in (years, gender, group):
+        FigureCanvasAgg(plot_explanation(why, "face.png")).draw()
 
 
 # -- the picture ------------------------------------------------------------------------------------------
@@ -106,7 +162,7 @@ def test_the_picture_shows_the_maps_and_names_their_units(face):
         "years per unit of pixel value", "years per unit of pixel value", "years, by place of 15 × 15",  # noqa: RUF001
         "years, with 4 × 4 pixels hidden", "activation", "activation",  # noqa: RUF001
     ]  # fmt: skip
-    assert f"Deep sees {why.age:.0f} years" in texts
+    assert f"Deep sees {why.predicted:.0f} years" in texts
     assert any("trained on synthetic faces" in text for text in texts)
     assert {"The face", "Saliency", "SmoothGrad", "Grad-CAM", "Occlusion"} <= set(texts)
 
@@ -119,7 +175,9 @@ def test_red_speaks_for_older_and_blue_for_younger_over_the_face_in_pale_grey():
     half_black = np.zeros((8, 8, 3), np.uint8)
     half_black[:, 4:] = 102  # 0.4 of white
     maps = {"conv": np.zeros((1, 8, 8))}
-    why = Explanation("Net", "faces", half_black, 30.0, "conv", cam, nothing, nothing, 2, hiding, maps)
+    why = Explanation(
+        "Net", "faces", half_black, "30 years", 30.0, YEARS, "conv", cam, nothing, nothing, 2, hiding, maps
+    )
     panels = [axes.images[0].get_array() for axes in plot_explanation(why, "face.png").axes if axes.images]
     for panel, older, younger in ((panels[3], (0, 0), (0, 7)), (panels[4], (7, 0), (7, 7))):
         red, _, blue = panel[older]
@@ -188,7 +246,16 @@ def test_the_same_face_gives_the_same_picture(command, trained, photo):
     assert Path("a.png").read_bytes() == Path("b.png").read_bytes()
 
 
-@pytest.mark.parametrize("out", ["why.webp", "why.pdf", "why.SVG"])
+@pytest.mark.parametrize("out", [f"why{suffix}" for suffix in PICTURES] + ["why.PNG", "why.JpG", "why.PDF"])
+def test_every_format_that_is_offered_is_written_in_any_letter_case(face, out, tmp_path, small_explanation):
+    plot_explanation(small_explanation, "face.png").savefig(tmp_path / out)
+    begins = {"png": b"\x89PNG", "jpg": b"\xff\xd8", "webp": b"RIFF", "pdf": b"%PDF", "svg": b"<?xml", "ps": b"%!PS"}
+    content = (tmp_path / out).read_bytes()
+    assert len(content) > 1000
+    assert content.startswith(begins.get(out[4:].lower(), b""))
+
+
+@pytest.mark.parametrize("out", ["why.JPEG", "why.pdf"])
 def test_it_writes_other_formats_and_grad_cam_of_another_layer(command, trained, photo, out):
     outcome = command("explain", photo, "--weights", trained[0] / "best.safetensors", "--out", out, "--layer", "conv1")
     assert outcome.status == 0
@@ -219,6 +286,18 @@ MISTAKES = {
         "--layer: no layer 'conv9' gives feature maps; those that do: conv1, conv2, conv3",
     ),
     "a layer without maps": (["explain", "face.png", "--weights", "W", "--layer", "fc1"], "no layer 'fc1'"),
+    "a subject that it does not tell": (
+        ["explain", "face.png", "--weights", "W", "--subject", "gender"],
+        "tells age, and no gender",
+    ),
+    "a subject that is none": (
+        ["explain", "face.png", "--weights", "W", "--subject", "race"],
+        "invalid choice: 'race'",
+    ),
+    "a picture without a suffix": (
+        ["explain", "face.png", "--weights", "W", "--out", "why"],
+        "--out: must end in .png",
+    ),
     "an empty layer": (["explain", "face.png", "--weights", "W", "--layer", ""], "no layer ''"),
     "to write text": (["explain", "face.png", "--weights", "W", "--out", "a.txt"], "--out: must end in .png"),
     "to write nowhere": (["explain", "face.png", "--weights", "W", "--out", "no/a.png"], "no/a.png: No such file"),

@@ -212,3 +212,11 @@ def test_ctrl_c_saves_the_last_weights_and_says_where(tmp_path, script, small):
     model = load_age_model(folder / "last.safetensors", {"AgeCNN": AgeCNN})
     assert np.isfinite(model.predict(np.zeros((1, 32, 32, 3), np.uint8))).all()
     assert not [name for name in os.listdir(folder) if name.startswith(".")]
+
+
+def test_without_a_writer_for_tensorboard_one_line_says_what_to_install(command, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    outcome = command("--data", "synthetic", "--tensorboard", "--out", "run")
+    assert (outcome.status, len(outcome.err)) == (2, 1)
+    assert 'pip install "tinygrad-cnn[tensorboard]"' in outcome.err[0]
+    assert not Path("run").exists()

@@ -253,3 +253,19 @@ def test_a_finished_run_has_no_checkpoints_and_nothing_to_resume(command):
     outcome = command("--resume", "run")
     assert (outcome.status, len(outcome.err)) == (2, 1)
     assert "run holds no checkpoint" in outcome.err[0]
+
+
+def test_the_curves_of_a_run_that_goes_on_are_those_of_its_history(command, stop):
+    pytest.importorskip("tensorboardX")
+    from tests.train.test_curves import scalars
+
+    few = ["--data", "synthetic", "--limit", 40, "--image-size", 16, "--epochs", 4, "--batch-size", 16]
+    stop(die, validation=4)
+    with pytest.raises(Killed):
+        command(*few, "--checkpoint-every", 5, "--tensorboard", "--out", "run")
+    assert len(scalars(Path("run/tensorboard"))["learning_rate"]) == 3
+    assert command("--resume", "run").status == 0  # in epoch 3
+    curves = scalars(Path("run/tensorboard"))
+    for name, tag in (("val_mae_years", "mae_years/validation"), ("learning_rate", "learning_rate")):
+        with open("run/history.csv", newline="") as file:
+            assert curves[tag] == {int(row["epoch"]): float(row[name]) for row in csv.DictReader(file)}

@@ -1,6 +1,7 @@
 """Training: the loop, its figures, and the folder that a run leaves behind."""
 
 from .checkpoint import AgeModel, load_age_model
+from .curves import Curves
 from .heads import Binary, Classes, ExpectedAge, Head, Regression, Several, load_head
 from .loop import Interrupted, Pass, evaluate, interrupts_wait, train_epoch
 from .metrics import AgeErrors, Confusion, Errors
@@ -14,6 +15,7 @@ __all__ = [
     "Checkpoints",
     "Classes",
     "Confusion",
+    "Curves",
     "Errors",
     "ExpectedAge",
     "Head",

@@ -264,14 +264,19 @@ class Several:
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The weighted sum; `targets` are `(N, heads)`."""
-        each = zip(self.heads, self.weights, self._of_each(outputs), strict=True)
+        each = zip(self.heads, self.weights, self.split_outputs(outputs), strict=True)
         losses = [head.loss(own, targets[:, i]) * weight for i, (head, weight, own) in enumerate(each)]
         return sum(losses[1:], losses[0])
 
     def predict(self, outputs: Tensor) -> Tensor:
         """The predictions of all heads, `(N, outputs) -> (N, width)`; `split` takes them apart."""
-        each = zip(self.heads, self._of_each(outputs), strict=True)
+        each = zip(self.heads, self.split_outputs(outputs), strict=True)
         return ops.cat([ops.reshape(head.predict(own), (-1, head.width)) for head, own in each], 1)
+
+    def split_outputs(self, outputs: Tensor) -> list[Tensor]:
+        """The outputs `(N, outputs)` as those of each head."""
+        ends = np.cumsum([head.outputs for head in self.heads]).tolist()
+        return [outputs[:, end - head.outputs : end] for head, end in zip(self.heads, ends, strict=True)]
 
     def split(self, predicted: Any) -> list[Any]:
         """An array or Tensor `(N, width)` as the predictions of each head, `(N,)` or `(N, width of the head)`."""
@@ -290,10 +295,6 @@ class Several:
         for head in self.heads:
             about |= {f"{head.subjects[0]}.{key}": text for key, text in head.metadata().items()}
         return about
-
-    def _of_each(self, outputs: Tensor) -> list[Tensor]:
-        ends = np.cumsum([head.outputs for head in self.heads]).tolist()
-        return [outputs[:, end - head.outputs : end] for head, end in zip(self.heads, ends, strict=True)]
 
 
 def load_head(about: Mapping[str, str]) -> Head:

@@ -14,7 +14,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,12 +32,13 @@ WEIGHTS = ("best.safetensors", "last.safetensors")
 class RunFolder:
     """`path/` with `config.json, history.csv, metrics.json`, weights and pictures of one run.
 
-    Makes the folder, or with `resume` goes on in it: its log grows. Raises FileExistsError where it holds the weights
-    of an earlier run, which are never overwritten, and OSError where it can't be written.
+    Makes the folder, or with `resume` goes on in it: its log grows. What it says it tells to `tell(*lines, **fields)`,
+    which by default prints the lines. Raises FileExistsError where it holds the weights of an earlier run, which are
+    never overwritten, and OSError where it can't be written.
     """
 
-    def __init__(self, path: str | Path, resume: bool = False) -> None:
-        self.path = Path(path)
+    def __init__(self, path: str | Path, resume: bool = False, tell: Callable[..., object] | None = None) -> None:
+        self.path, self._tell = Path(path), tell or _print
         self.history: list[dict[str, Any]] = []
         self._log: list[str] = []
         log = self.path / "log.txt"
@@ -70,9 +71,9 @@ class RunFolder:
         self._log.extend(lines)
         return self.write("log.txt", "".join(f"{line}\n" for line in self._log))
 
-    def say(self, *lines: str) -> None:
-        """Print lines, and add them to `log.txt`."""
-        print(*lines, sep="\n", flush=True)
+    def say(self, *lines: str, **fields: Any) -> None:
+        """Tell lines, and add them to `log.txt`; the fields are for who was given as `tell`."""
+        self._tell(*lines, **fields)
         self.log(*lines)
 
     def append_history(self, row: Mapping[str, Any]) -> Path:
@@ -101,6 +102,10 @@ class RunFolder:
         picture = io.BytesIO()
         figure.savefig(picture, format="png", metadata={"Title": figure.get_suptitle()})
         return self.write(name, picture.getvalue())
+
+
+def _print(*lines: str, **fields: Any) -> None:
+    print(*lines, sep="\n", flush=True)
 
 
 def fingerprint(names: Iterable[str]) -> dict[str, Any]:
