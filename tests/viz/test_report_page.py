@@ -269,7 +269,7 @@ def test_the_confusion_matrix_is_a_table_coloured_by_share():
 def test_the_figures_of_a_page_of_classes_are_those_of_the_metrics():
     shown = of_classes(state="finished")
     (of,), data, page = shown.classes, Outline(render(shown)).data, render(shown)
-    assert data["accuracy"] == data["age group accuracy"] == of.metrics["accuracy"]
+    assert data["accuracy"] == data["network_accuracy"] == of.metrics["accuracy"]
     assert data["commonest_accuracy"] == of.metrics["always_the_commonest"]["accuracy"]
     assert data["val_accuracy"] == 0.6
     for name, figures in of.metrics["accuracy_by_class"].items():

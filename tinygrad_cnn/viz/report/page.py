@@ -175,7 +175,7 @@ def _summary(report: Report) -> Html:
             ("within 5 years", _data("share_within_5_years", metrics["share_within_5_years"], ".0%"), "", faces_are),
             ("root mean square error", _data("rmse_years", metrics["rmse_years"]), "years", "large errors count more"),
         ]
-    for of in report.classes:
+    for of in report.classes if report.outcome is not None else ():  # else the headline says it
         accuracy, always = of.metrics["accuracy"], of.metrics["always_the_commonest"]
         note = f"always {always['class']}: {always['accuracy']:.1%}"
         figures.append((f"{of.subject} seen rightly", _data(f"{of.subject} accuracy", accuracy, ".1%"), "", note))
@@ -205,7 +205,7 @@ def _headline(report: Report) -> Html | None:
     """The figure that matters most, large, over two bars that set it beside that of one answer for everybody."""
     if report.outcome is not None:
         metrics, median = report.outcome.metrics, report.outcome.metrics["predicting_the_median"]
-        large = _data("mae_years", metrics["mae_years"]), " ", tag("small", "years")
+        large: tuple[Any, ...] = _data("mae_years", metrics["mae_years"]), " ", tag("small", "years")
         lead = f"mean absolute error on {metrics['faces']:,} {report.outcome.faces_are}"
         guess, form = f"guessing {median['median_years']:.0f}", ".2f"
         both = {"network_mae_years": metrics["mae_years"], "median_mae_years": median["mae_years"]}
