@@ -87,7 +87,6 @@ def train(options: argparse.Namespace) -> None:
         folder=str(run.path),
     )
     draw_graph(run, model, faces)
-
     if options.live and (why := open_window(run.path)):
         run.say(f"no window: {why}; {run.path / 'history.png'} shows the same")
     try:
