@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import copy
 import json
 import os
 import shutil
@@ -273,10 +272,10 @@ def record(run: RunFolder, options: argparse.Namespace, faces: Faces) -> None:
 def draw_graph(run: RunFolder, model: AgeModel, faces: Faces) -> None:
     """Draw what autograd records for the loss of two faces: graph.gv, and graph.svg where graphviz's dot is."""
     images = tg.Tensor(to_float(faces.images("train", np.arange(len(faces.parts["train"]))[:2])))
-    network = copy.deepcopy(model.model)  # a forward in training mode moves batch norm's statistics
-    loss = model.head.loss(network(images), tg.Tensor(faces.targets("train")[:2]))
+    targets = tg.Tensor(faces.targets("train")[:2])
     title = f"{type(model.model).__name__} and its loss: {faces.kind}"
-    graph = tg.draw(loss, model=network, title=title)
+    # Run by draw, which leaves batch norm's statistics and dropout's random numbers as they were.
+    graph = tg.draw(lambda x: model.head.loss(model.model(x), targets), images, model=model.model, title=title)
     run.write("graph.gv", graph.source)
     if shutil.which("dot"):
         try:

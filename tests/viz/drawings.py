@@ -63,6 +63,22 @@ class Residual(nn.Module):
         return self.head(self.blocks(F.relu(self.stem(x))).mean((2, 3)))
 
 
+class Shortcut(nn.Module):
+    """A residual block that halves the picture, beside a convolution that does the same."""
+
+    def __init__(self, inputs, outputs):
+        self.conv1, self.norm1 = nn.Conv2d(inputs, outputs, 3, stride=2, padding=1), nn.BatchNorm2d(outputs)
+        self.conv2, self.norm2 = nn.Conv2d(outputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs)
+        self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride=2), nn.BatchNorm2d(outputs))
+
+    def forward(self, x):
+        return F.relu(self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x))))) + self.shortcut(x))
+
+
+def shortcuts():
+    return nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), Shortcut(4, 8), Shortcut(8, 8))
+
+
 def gradient_penalty(network):
     x = tg.ones(5, 4, requires_grad=True)
     (gradient,) = tg.grad(network(x).sum(), x, create_graph=True)
@@ -100,13 +116,22 @@ def arrows(drawing):
     source = drawing.source
     drawn = [line for line in source.splitlines() if " -> " in line and "style=invis" not in line]
     pairs = [tuple(re.match(r"\s*(\w+) -> (\w+)", line).groups()) for line in drawn]
-    giver = {end: start for start, end in pairs if end.startswith("s")}
-    return [(giver.get(start, start), end) for start, end in pairs if not end.startswith("s")]
+    giver = {end: start for start, end in pairs if not end.startswith("v")}  # of shapes and forks
+
+    def origin(start):
+        return origin(giver[start]) if start in giver else start
+
+    return [(origin(start), end) for start, end in pairs if end.startswith("v")]
 
 
 def shapes(drawing):
     """The shapes on the arrows, in order."""
     return [text.strip('"') for text in re.findall(r'^\s*s\d+ \[label=("[^"]*"|\w+)', drawing.source, re.MULTILINE)]
+
+
+def forks(drawing):
+    """The dots where an arrow forks."""
+    return re.findall(r"^\s*(f\d+) \[", drawing.source, re.MULTILINE)
 
 
 def clusters(drawing):

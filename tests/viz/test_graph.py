@@ -138,11 +138,94 @@ def test_unusual_convolutions_show_stride_padding_dilation_and_groups():
         (lambda x: tg.einsum("ijk->j", x), "einsum ijk->j"),
         (lambda x: F.softmax(x, -1), "softmax dim 2"),
         (lambda x: F.avg_pool2d(x, 2), "avg_pool2d 2x2 s2 p0"),
+        (lambda x: F.avg_pool2d(x, 2, divisor_override=3), "avg_pool2d 2x2 s2 p0 divisor 3"),
+        (lambda x: F.avg_pool2d(x, 2, padding=1, count_include_pad=False), "avg_pool2d 2x2 s2 p1 padding not counted"),
+        (lambda x: F.avg_pool2d(x, 2, padding=1), "avg_pool2d 2x2 s2 p1"),
+        (lambda x: x**3, "pow exponent 3"),
+        (lambda x: x ** tg.Tensor(0.5), "pow exponent 0.5"),
+        (lambda x: 2**x, "pow base 2"),
+        (lambda x: x.clamp(-1, 0.5), "clamp min -1, max 0.5"),
+        (lambda x: x.clamp(max=1), "clamp max 1"),
+        (lambda x: F.pad(x, (1, 2, 0, 3)), "pad 1, 2, 0, 3"),
+        (lambda x: F.pad(x[None, 0], (0, 0, 1, 1)), "pad 0, 0, 1, 1"),
+        (lambda x: x.flip(0, 2), "flip dim 0, 2"),
+        (lambda x: tg.cat([x, x], 1), "cat dim 1"),
+        (lambda x: x.cumsum(1), "cumsum dim 1"),
+        (lambda x: x.norm(dim=1), "norm dim 1"),
+        (lambda x: x.double(), "to float64"),
+        (lambda x: x.double() * 2, "to float64"),
+        (lambda x: F.cross_entropy(x[:, 0], tg.Tensor([0, 1])), "cross_entropy"),
+        (lambda x: F.huber_loss(x, zeros(2, 4, 4), delta=0.3), "huber delta 0.3"),
+        (lambda x: nn.BatchNorm1d(4, eps=0.1)(x), "batch_norm eps 0.1"),
     ],
 )
 def test_operations_show_their_options(compute, expected):
     x = tg.Tensor(np.zeros((2, 4, 4), np.float32), requires_grad=True)
     assert (expected,) in texts(tg.draw(compute(x)))
+
+
+def test_a_transposed_convolution_shows_its_own_name_and_what_was_added_to_its_result():
+    x, weight = (tg.Tensor(np.zeros(s, np.float32), requires_grad=True) for s in ((1, 4, 5, 5), (4, 2, 3, 3)))
+    drawing = tg.draw(F.conv_transpose2d(x, weight, stride=2, padding=1, output_padding=1))
+    assert ("conv_transpose2d 3x3 s2 p1 output padding 1",) in texts(drawing)
+    assert ("conv_transpose2d 3x3 s2 p1",) in texts(tg.draw(F.conv_transpose2d(x, weight, stride=2, padding=1)))
+
+
+def test_the_gradient_of_a_convolution_shows_its_kernel():
+    x, weight = (tg.Tensor(np.ones(s, np.float32), requires_grad=True) for s in ((1, 2, 7, 7), (4, 2, 3, 5)))
+    (gradient,) = tg.grad(F.conv2d(x, weight).square().sum(), weight, create_graph=True)
+    assert ("conv2d_weight 3x5 s1 p0",) in texts(tg.draw(gradient))
+
+
+def test_a_number_that_is_an_option_is_no_constant_beside_it():
+    x = tg.ones(2, requires_grad=True)
+    drawing = tg.draw((x**3).clamp(0, 1), constants=True)
+    assert [lines[0] for lines in texts(drawing)] == ["leaf", "pow exponent 3", "clamp min 0, max 1", "output"]
+    assert names(tg.draw(x ** tg.Tensor([2.0, 3.0]), constants=True)) == ["leaf", "input", "pow", "output"]
+
+
+def test_an_input_of_integers_leads_to_what_it_indexes():
+    table = tg.ones(5, 3, requires_grad=True)
+    drawing = tg.draw(lambda words: table[words].sum(), tg.Tensor([1, 4]))
+    assert [lines[0] for lines in texts(drawing)] == ["leaf", "input", "getitem [array]", "sum dim 0, 1", "output"]
+    assert arrows(drawing)[:2] == [("v0", "v2"), ("v1", "v2")]
+
+
+def test_running_statistics_are_no_data():
+    model = nn.Sequential(nn.BatchNorm1d(4), nn.Linear(4, 1)).eval()
+    assert names(tg.draw(model, zeros(2, 4))).count("input") == 1
+    assert names(tg.draw(model(zeros(2, 4)))).count("input") == 1
+
+
+def test_a_result_that_was_not_recorded_is_a_constant_beside_those_that_were():
+    x = tg.Tensor([1.0, 2.0], requires_grad=True)
+    assert names(tg.draw([x.exp(), x.argmax(), x.detach() * 2])) == [
+        "leaf", "exp", "output", "1", "output", "constant", "output"
+    ]  # fmt: skip
+
+
+def test_tensors_in_lists_and_dicts_are_inputs_too():
+    def function(pair, more, flag):
+        return pair[0] * more["x"] if flag else None
+
+    drawing = tg.draw(function, [zeros(2), zeros(3)], {"x": zeros(2)}, True)
+    assert texts(drawing)[:2] == [("input 0", "2"), ("input 2", "2")]
+
+
+def test_what_else_than_tensors_a_function_gives_is_passed_over():
+    assert names(tg.draw(lambda x: (x.exp(), None, {"n": 3}), zeros(1))) == ["input", "exp", "output"]
+
+
+def test_a_tall_graph_says_how_to_make_it_smaller(capsys):
+    model = nn.Sequential(*[nn.Sequential(nn.Linear(2, 2), nn.ReLU()) for _ in range(30)])
+    boxes_shown = len(boxes(tg.draw(model, zeros(1, 2))))
+    assert boxes_shown == 2 + 30 * 4
+    assert capsys.readouterr().err == "draw: 122 boxes; depth=2 folds modules and draws 62\n"
+    assert len(boxes(tg.draw(model, zeros(1, 2), depth=2))) == 62
+    tg.draw(small_network(), zeros(1, 4))
+    x = tg.Tensor([1.0], requires_grad=True)
+    tg.draw(sum([x] * 200))  # no module to fold
+    assert capsys.readouterr().err == ""
 
 
 def test_several_results_are_all_shown_and_numbered():
@@ -240,6 +323,27 @@ def test_what_is_no_tensor_is_an_error(wrong):
         tg.draw(wrong)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "options", "message"),
+    [
+        ((nn.ReLU, zeros(1)), {}, r"ReLU is a class; make one of it first: draw\(ReLU\(...\), x\)"),
+        ((nn.ReLU(), np.zeros(1)), {}, "inputs should be Tensors, got numpy.ndarray; tg.Tensor makes one of it"),
+        ((nn.ReLU(), [zeros(1), np.float32(1)]), {}, "inputs should be Tensors, got numpy.float32"),
+        ((nn.ReLU(), 3), {}, "should be a Tensor among the inputs of ReLU, got 3"),
+        ((nn.ReLU(), None), {}, "should be a Tensor among the inputs of ReLU, got None"),
+        ((lambda x: None, zeros(1)), {}, "the function should give a Tensor, or some in lists.*; got None"),
+        ((nn.ReLU(), zeros(1)), {"model": nn.ReLU}, "model should be the nn.Module whose .*, got <class"),
+        ((nn.ReLU(), zeros(1)), {"model": lambda x: x}, "model should be the nn.Module whose .*, got <function"),
+        ((nn.ReLU(), zeros(1)), {"title": 3}, "title should be a str, got 3"),
+        ((nn.ReLU(), zeros(1)), {"title": None}, "title should be a str, got None"),
+        ((nn.ReLU(), zeros(1)), {"file": 3}, "file should be a path such as 'graph.svg', got 3"),
+    ],
+)
+def test_a_wrong_argument_is_an_error_that_says_what_would_be_right(arguments, options, message):
+    with pytest.raises(TypeError, match=f"^draw: .*{message}"):
+        tg.draw(*arguments, **options)
+
+
 def test_a_model_without_input_and_a_loss_with_input_are_errors():
     with pytest.raises(TypeError, match="Sequential, x\\) needs the input"):
         tg.draw(small_network())
@@ -251,6 +355,7 @@ def test_a_model_without_input_and_a_loss_with_input_are_errors():
     ("argument", "message"),
     [
         ({"depth": -1}, "depth should be 0 or more, got -1"),
+        ({"color_by": ["time"]}, r"color_by should be one of .* got \['time'\]"),
         ({"color_by": "loss"}, "color_by should be one of 'grad_norm', 'time', 'memory', 'flops', got 'loss'"),
         ({"theme": "blue"}, "theme should be 'auto', 'light' or 'dark', got 'blue'"),
         ({"file": "graph.jpeg"}, r"file should end in .svg, .png, .pdf or .gv \(graphviz text\), got 'graph.jpeg'"),

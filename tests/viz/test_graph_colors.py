@@ -11,7 +11,7 @@ import pytest
 import tinygrad_cnn as tg
 import tinygrad_cnn.functional as F
 from models.age_cnn import AgeCNN
-from tests.viz.drawings import boxes, fills, names, small_network, texts, zeros
+from tests.viz.drawings import boxes, fills, inside, names, small_network, texts, zeros
 from tinygrad_cnn import nn
 from tinygrad_cnn.viz.graph.dot import _figure
 from tinygrad_cnn.viz.graph.theme import FILL_AND_BORDER, INK, MIDDLE_INK, NOT_FINITE, RAMP, Scale, every_color, ink_on
@@ -168,6 +168,60 @@ def test_a_freed_graph_says_what_to_do(color_by):
     before = [parameter.grad.data.copy() for parameter in model.parameters()]
     tg.draw(loss, color_by=color_by)
     assert all(np.array_equal(b, p.grad.data) for b, p in zip(before, model.parameters(), strict=True))
+
+
+@tg.primitive(x=lambda g, watch: watch(g))
+def watched(x, *, watch):
+    """x, and `watch(gradient)` in the middle of a backward pass."""
+    return x + 0
+
+
+@pytest.mark.parametrize("color_by", ["grad_norm", "time", "memory", "flops"])
+def test_a_graph_is_coloured_in_the_middle_of_a_backward_pass_that_keeps_it(color_by):
+    model, x, drawings = small_network(), tg.randn(8, 4), []
+
+    def watch(g):
+        drawings.append(tg.draw(loss, color_by=color_by))
+        return g
+
+    loss = watched(model(x).tanh(), watch=watch).square().mean()
+    loss.backward(retain_graph=True)
+    drawing = drawings[-1]  # the first ones are of sweeps that measured
+    known = figures(drawing)
+    assert known["weight"] != known["linear"]
+    assert "in all" in drawing.source or "norm of the gradient" in drawing.source
+    expected = model(x).tanh().square().mean()
+    found = [parameter.grad.data for parameter in model.parameters()]
+    due = [gradient.data for gradient in tg.grad(expected, list(model.parameters()))]
+    assert all(np.array_equal(f, d) for f, d in zip(found, due, strict=True))
+    after = tg.draw(loss, color_by=color_by)
+    if color_by != "time":
+        assert after.source == drawing.source
+
+
+@pytest.mark.parametrize("color_by", ["grad_norm", "time", "memory"])
+def test_in_a_backward_pass_that_frees_the_graph_it_says_what_to_do(color_by):
+    def watch(g):
+        tg.draw(loss, color_by=color_by)
+        return g
+
+    loss = watched(small_network()(zeros(8, 4)).tanh(), watch=watch).square().mean()
+    with pytest.raises(
+        RuntimeError, match=r"draw before it, or keep the graph with loss.backward\(retain_graph=True\)"
+    ):
+        loss.backward()
+
+
+def test_what_a_backward_pass_draws_of_a_model_is_no_part_of_it():
+    model, drawings = small_network(), []
+
+    def watch(g):
+        drawings.append(tg.draw(model, zeros(1, 4), color_by="time"))
+        return g
+
+    watched(tg.Tensor([1.0], requires_grad=True), watch=watch).backward()
+    assert drawings[0].source.count("backward pass") == 0
+    assert inside(drawings[0])["relu"] == ("Sequential 131 parameters", "1 ReLU")
 
 
 @pytest.mark.parametrize("color_by", ["grad_norm", "time", "memory", "flops"])

@@ -9,7 +9,7 @@ import pytest
 import tinygrad_cnn as tg
 import tinygrad_cnn.functional as F
 from models.age_cnn import AgeCNN
-from tests.viz.drawings import Net, Recurrent, Residual, gradient_penalty, zeros
+from tests.viz.drawings import Net, Recurrent, Residual, gradient_penalty, shortcuts, zeros
 from tinygrad_cnn import nn
 
 FOLDER = Path(__file__).parent / "golden"
@@ -38,6 +38,7 @@ DRAWINGS = {
     "applied_three_times": lambda: tg.draw(Recurrent(), zeros(2, 4)),
     "residual_depth_2": lambda: tg.draw(Residual(3), zeros(2, 3, 8, 8), depth=2),
     "second_order": second_order,
+    "shortcuts": lambda: tg.draw(shortcuts(), zeros(1, 3, 8, 8)),
     "with_constants": lambda: tg.draw(lambda x: (x * 2).exp() * tg.ones(3), zeros(3), constants=True),
 }
 

@@ -6,7 +6,7 @@ import re
 
 PUBLIC_NAMES = {  # where an operation is known by another name than its primitive's
     "convolve": "conv2d",
-    "convolve_input": "conv2d_input",
+    "convolve_input": "conv_transpose2d",
     "convolve_weight": "conv2d_weight",
     "affine": "linear",
     "matrix_product": "matmul",
@@ -15,11 +15,14 @@ PUBLIC_NAMES = {  # where an operation is known by another name than its primiti
     "pool_max": "max_pool2d",
     "pool_largest": "max_pool2d",
     "pool_average": "avg_pool2d",
+    "clip": "clamp",
+    "cast": "to",
     "reorder": "permute",
     "broadcast": "expand",
     "take": "getitem",
     "overwrite": "setitem",
     "concatenate": "cat",
+    "pad_constant": "pad",
     "max_over": "amax",
     "min_over": "amin",
     "euclidean_over": "norm",

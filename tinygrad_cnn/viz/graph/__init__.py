@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...autograd import Node
-from ...modes import Event, enable_grad, observe
+from ...modes import Event, enable_grad, mode, observe
 from ...nn import Module
 from ...random import default_generator
 from ...tensor import Tensor
@@ -15,14 +16,16 @@ from . import files
 from .dot import Writer
 from .files import svg
 from .fold import fold
-from .measure import MEASURES, Figures, measure
-from .recorded import Labels, Reader, nodes_below
+from .measure import MEASURES, Figures, is_measuring, measure
+from .recorded import Graph, Labels, Reader, nodes_below
 from .regions import Regions
 
 if TYPE_CHECKING:
     import graphviz
 
 __all__ = ["draw", "svg"]
+
+TALL = 120  # boxes
 
 
 def draw(
@@ -49,15 +52,15 @@ def draw(
       "time"       how long the operation took: its rules, and its forward pass where `draw` ran it
       "memory"     the bytes that the graph keeps alive for its backward pass
       "flops"      the arithmetic of its forward pass
-    The first three need the graph before backward(), or after backward(retain_graph=True); `.grad` is left alone.
-    Of a graph that backward() has freed, "grad_norm" shades the leaves by the `.grad` that they hold.
+    The first three need the graph before backward(), or after or during backward(retain_graph=True); `.grad` is left
+    alone. Of a graph that backward() has freed, "grad_norm" shades the leaves by the `.grad` that they hold.
 
     Constants are left out, except where data comes in; with `constants=True` those that the graph keeps are shown.
     `file` is where to write it, as svg, png, pdf or gv. `theme` is "light", "dark" or "auto": light, but an svg
     turns dark for readers who prefer that. A notebook shows the Digraph, and `.source` is its text.
 
     Raises ValueError where nothing was recorded or an option is none of its choices, TypeError for what is neither
-    tensors nor a function or a depth that is no int, RuntimeError where what `color_by` needs has been freed.
+    tensors nor a function or an option of another type, RuntimeError where what `color_by` needs has been freed.
 
     >>> import tinygrad_cnn as tg
     >>> w = tg.Tensor([1.0, 2.0], requires_grad=True)
@@ -66,30 +69,26 @@ def draw(
     4
     """
     path = None if file is None else files.checked(file)
-    if color_by not in (None, *MEASURES):
-        raise ValueError(f"draw: color_by should be one of {', '.join(map(repr, MEASURES))}, got {color_by!r}")
-    if theme not in ("auto", "light", "dark"):
-        raise ValueError(f"draw: theme should be 'auto', 'light' or 'dark', got {theme!r}")
-    if depth is not None and (not isinstance(depth, int) or isinstance(depth, bool)):
-        raise TypeError(f"draw: depth should be an int, 0 or more, got {depth!r}")
-    if depth is not None and depth < 0:
-        raise ValueError(f"draw: depth should be 0 or more, got {depth}")
+    _check(model, title, depth, color_by, theme)
+    if is_measuring.get():
+        color_by = None
     labels: Labels = {}
     forward: Figures | None = None
     if callable(output):
-        if not inputs:
-            name = getattr(output, "__name__", type(output).__name__)
-            raise TypeError(f"draw: draw({name}, x) needs the input x to run it on")
-        inputs = tuple(x.detach().requires_grad_() if _is_real(x) else x for x in inputs)
-        names = ["input"] if len(inputs) == 1 else [f"input {place}" for place in range(len(inputs))]
-        labels = {id(x.data): ("input", name) for x, name in zip(inputs, names, strict=True) if isinstance(x, Tensor)}
+        inputs, labels = _as_inputs(output, inputs)
         model = output if isinstance(output, Module) else model
         if color_by == "time":
             _run(output, inputs, model)  # once before, to have its memory and threads at hand
         output, forward = _run(output, inputs, model)
+        outputs = [*_tensors_in(output)]
+        if not outputs:
+            raise TypeError(
+                f"draw: the function should give a Tensor, or some in lists, tuples and dicts; got {output!r:.80}"
+            )
     elif inputs:
         raise TypeError("draw: inputs go with a module, draw(model, x); a result needs none, draw(loss)")
-    outputs = list(_tensors_in(output))
+    else:
+        outputs = [*_tensors_in(output, strict=True)]
     nodes = nodes_below(outputs)
     if not nodes:
         raise ValueError(
@@ -102,11 +101,71 @@ def draw(
     graph = Reader(labels, regions, constants).read(nodes, outputs)
     if depth is not None:
         graph = fold(graph, depth)
+    elif len(graph.boxes) > TALL and (hint := _hint(graph)):
+        print(hint, file=sys.stderr)
     measured = None if color_by is None else measure(color_by, graph, outputs, nodes, forward)
     drawing = Writer(graph, theme, measured).digraph(title)
     if path is not None:
         files.save(drawing, path, theme)
     return drawing
+
+
+def _check(model: Any, title: Any, depth: Any, color_by: Any, theme: Any) -> None:
+    """ValueError or TypeError for an option that is none."""
+    if color_by is not None and color_by not in [*MEASURES]:
+        raise ValueError(f"draw: color_by should be one of {', '.join(map(repr, MEASURES))}, got {color_by!r}")
+    if theme not in ("auto", "light", "dark"):
+        raise ValueError(f"draw: theme should be 'auto', 'light' or 'dark', got {theme!r}")
+    if not isinstance(title, str):
+        raise TypeError(f"draw: title should be a str, got {title!r:.80}")
+    if model is not None and not isinstance(model, Module):
+        raise TypeError(f"draw: model should be the nn.Module whose parameters are drawn, got {model!r:.80}")
+    if depth is not None and (not isinstance(depth, int) or isinstance(depth, bool)):
+        raise TypeError(f"draw: depth should be an int, 0 or more, got {depth!r}")
+    if depth is not None and depth < 0:
+        raise ValueError(f"draw: depth should be 0 or more, got {depth}")
+
+
+def _as_inputs(function: Callable[..., Any], inputs: tuple[Any, ...]) -> tuple[tuple[Any, ...], Labels]:
+    """The inputs on which to run a function, recorded from there on, and the names of the tensors among them."""
+    name = getattr(function, "__name__", type(function).__name__)
+    if isinstance(function, type):
+        raise TypeError(f"draw: {name} is a class; make one of it first: draw({name}(...), x)")
+    if not inputs:
+        raise TypeError(f"draw: draw({name}, x) needs the input x to run it on")
+    tensors: list[Tensor] = []
+
+    def leaf(x: Any) -> Any:
+        if isinstance(x, Tensor):
+            tensors.append(x.detach().requires_grad_() if x.dtype.kind == "f" else x)
+            return tensors[-1]
+        if type(x) in (list, tuple):
+            return type(x)(map(leaf, x))
+        if type(x) is dict:
+            return {key: leaf(value) for key, value in x.items()}
+        if hasattr(x, "__array__"):
+            kind = f"{type(x).__module__}.{type(x).__name__}"
+            raise TypeError(f"draw: inputs should be Tensors, got {kind}; tg.Tensor makes one of it")
+        return x
+
+    leaves = leaf(inputs)
+    if not tensors:
+        raise TypeError(f"draw: there should be a Tensor among the inputs of {name}, got {inputs[0]!r:.80}")
+    names = ["input"] if len(tensors) == 1 else [f"input {place}" for place in range(len(tensors))]
+    labels: Labels = {}
+    for tensor, label in zip(tensors, names, strict=True):
+        labels.setdefault(id(tensor.data), ("input", label))
+    return leaves, labels
+
+
+def _hint(graph: Graph) -> str:
+    """How to draw a tall graph smaller; '' where no module would be folded."""
+    levels = {box.region.level for box in graph.boxes if box.region}
+    fits = [(depth, len(fold(graph, depth).boxes)) for depth in range(max(levels, default=-1), -1, -1)]
+    depth, count = next((fit for fit in fits if fit[1] <= TALL), fits[-1] if fits else (0, len(graph.boxes)))
+    if count == len(graph.boxes):
+        return ""
+    return f"draw: {len(graph.boxes)} boxes; depth={depth} folds modules and draws {count}"
 
 
 def _run(function: Callable[..., Any], inputs: tuple[Any, ...], model: Module | None) -> tuple[Any, Figures]:
@@ -117,6 +176,7 @@ def _run(function: Callable[..., Any], inputs: tuple[Any, ...], model: Module | 
         if isinstance(event.out._edge, Node):
             seconds[event.out._edge] = event.seconds
 
+    place, mode.place = mode.place, None  # also where a module or a sweep draws
     random = default_generator().bit_generator
     state = random.state
     buffers = [(buffer, buffer.data.copy()) for buffer in model.buffers()] if model else []
@@ -124,21 +184,17 @@ def _run(function: Callable[..., Any], inputs: tuple[Any, ...], model: Module | 
         with enable_grad(), observe(note):
             return function(*inputs), seconds
     finally:
-        random.state = state
+        mode.place, random.state = place, state
         for buffer, values in buffers:
             buffer.data = values
 
 
-def _tensors_in(output: Any) -> Iterator[Tensor]:
-    """The tensors that a result is, or holds in lists, tuples and dicts."""
+def _tensors_in(output: Any, strict: bool = False) -> Iterator[Tensor]:
+    """The tensors that a result is, or holds in lists, tuples and dicts; TypeError for what is none if `strict`."""
     if isinstance(output, Tensor):
         yield output
-    elif isinstance(output, (list, tuple, dict)) and output:
+    elif isinstance(output, (list, tuple, dict)) and (output or not strict):
         for item in output.values() if isinstance(output, dict) else output:
-            yield from _tensors_in(item)
-    else:
+            yield from _tensors_in(item, strict)
+    elif strict:
         raise TypeError(f"draw: expected a Tensor, some Tensors, or a Module and its input, got {output!r:.80}")
-
-
-def _is_real(x: Any) -> bool:
-    return isinstance(x, Tensor) and x.dtype.kind == "f"

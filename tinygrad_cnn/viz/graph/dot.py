@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import html
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ...extras import optional_import
 from ...tensor import Tensor
+from .forks import Point, Ways, clusters
 from .measure import Measured
-from .recorded import Arrow, Box, Graph
-from .regions import Region
+from .recorded import BESIDE, Box, Graph
+from .regions import Region, around
 from .theme import AROUND, ARROW, FILL_AND_BORDER, INK, MUTED, NOT_FINITE, PAGE, RAMP, Color, Scale, ink_on, pick
 
 if TYPE_CHECKING:
     import graphviz
 
-Inside = dict[Region | None, dict[Region | Box | Arrow, None]]  # in order; an Arrow stands for its value's shape
-BESIDE = ("parameter", "constant")  # kinds of boxes that stand beside the way that data take
+Inside = dict[Region | None, dict[Region | Box | Point, None]]  # in order
 SPACE = "&#160;"  # one at which browsers, too, keep texts apart
 LOWER = '<font point-size="3"> <br/></font>'  # moves a label's text to the middle of its box
 FONT = "Helvetica,Arial,sans-serif"
@@ -28,29 +28,26 @@ class Writer:
 
     def __init__(self, graph: Graph, theme: str, measured: Measured | None) -> None:
         self.graph, self.measured = graph, measured
-        self.color = pick(theme)
-        self.small = {"fontsize": "9", "fontcolor": self.color(MUTED)}
+        self.theme, self.color = theme, pick(theme)
         self.scale = Scale([*measured.figures.values()], measured.kind.logarithmic) if measured else None
-        self.identity = {box: f"v{place}" for place, box in enumerate(graph.boxes)}
+        self.ways = Ways(graph)
+        self.identity: dict[Box | Point, str] = {box: f"v{place}" for place, box in enumerate(graph.boxes)}
+        for place, point in enumerate(self.ways.points):
+            self.identity[point] = f"{'f' if point.shape is None else 's'}{place}"
         self.titles: dict[Region, str] = {}  # of the clusters: boxes of their own, which no arrow crosses
-        self.shown: dict[Any, list[Arrow]] = {}  # the arrows of each value whose shape is shown
-        for arrow in graph.arrows:
-            computed = arrow.source.kind in ("operation", "backward", "module")
-            if computed and arrow.target.kind != "output" and arrow.shape is not None:
-                self.shown.setdefault(arrow.value, []).append(arrow)
-        self.shapes = {value: f"s{place}" for place, value in enumerate(self.shown)}
         self.with_parameters = {arrow.target for arrow in graph.arrows if arrow.source.kind in BESIDE}
         self.runs: dict[int, int] = {}  # id of a module, 0 for sweeps -> how many runs are drawn
-        for region in {region: None for box in graph.boxes for region in _around(box.region)}:
+        for region in {region: None for box in graph.boxes for region in around(box.region)}:
             key = id(region.module) if region.module else 0
             self.runs[key] = max(self.runs.get(key, 0), region.run)
 
     def digraph(self, title: str) -> graphviz.Digraph:
         with optional_import():
-            import graphviz
+            from .drawing import Drawing
 
         color = self.color
-        drawing = graphviz.Digraph("autograd")
+        drawing = Drawing("autograd")
+        drawing.theme = self.theme
         drawing.attr(rankdir="TB", nodesep="0.25", ranksep="0.18", newrank="true", bgcolor=color(PAGE), pad="0.15")
         drawing.attr(fontname=FONT, fontsize="11", fontcolor=color(INK), labelloc="t")
         if title or self.measured:
@@ -59,42 +56,44 @@ class Writer:
         drawing.attr("node", height="0", width="0.5", margin="0.13,0.055", fontcolor=color(INK))
         drawing.attr("edge", color=color(ARROW), arrowsize="0.55")
         self._fill(drawing, self._contents(), None)
+        for point in self.ways.points:
+            start, entered = self.ways.start(point)
+            self._lead(drawing, start, point, 1 + entered, arrowhead="none")
         for arrow in self.graph.arrows:
-            self._arrow(drawing, arrow)
+            if arrow.source.kind in BESIDE:
+                drawing.edge(self.identity[arrow.source], self.identity[arrow.target])
+            else:
+                start, entered = self.ways.start(arrow)
+                beside = entered > 0 and arrow.target in self.with_parameters
+                self._lead(drawing, start, arrow.target, 1 + entered + beside)
         for above, below in self._below_titles():
             drawing.edge(above, below, style="invis")
         return drawing
 
-    def _arrow(self, drawing: graphviz.Digraph, arrow: Arrow) -> None:
-        """An arrow that starts at its value's shape, if that is shown; data go straight down, past what is beside."""
-        source, target = self.shapes.get(arrow.value, self.identity[arrow.source]), self.identity[arrow.target]
-        if arrow.source.kind in BESIDE:
-            drawing.edge(source, target)
-            return
-        entered = len(set(self._clusters(arrow.target)) - set(self._clusters(arrow.source)))  # past their titles
-        length = 1 + entered + (entered > 0 and arrow.target in self.with_parameters)
-        drawing.edge(source, target, weight="9", **({"minlen": str(length)} if length > 1 else {}))
-
-    def _clusters(self, box: Box) -> list[Region]:
-        """The clusters around a box, the innermost first."""
-        return _around(box.region)[box.kind == "module" :]
+    def _lead(self, drawing: graphviz.Digraph, start: Box | Point, end: Box | Point, ranks: int, **look: str) -> None:
+        """A piece of the way that data take: straight down if it can be, past titles and what is beside."""
+        look |= {"minlen": str(ranks)} if ranks > 1 else {}
+        drawing.edge(self.identity[start], self.identity[end], weight="9", **look)
 
     def _below_titles(self) -> dict[tuple[str, str], None]:
         """Each title, and what must stand below it: the parameters there, and where data come in."""
         fed: dict[Box, set[Region]] = {}  # the clusters from which a box gets data
         for arrow in self.graph.arrows:
             if arrow.source.kind not in BESIDE:
-                fed.setdefault(arrow.target, set()).update(self._clusters(arrow.source))
+                fed.setdefault(arrow.target, set()).update(clusters(arrow.source))
         pairs: dict[tuple[str, str], None] = {}
         for box in self.graph.boxes:
             below = self.identity[box]
-            for region in self._clusters(box):
+            for region in clusters(box):
                 if region in fed.get(box, ()):
                     break
                 pairs[self.titles[region], below] = None
                 if box.kind in BESIDE:
                     break
                 below = self.titles[region]
+        for point in self.ways.points:
+            if point.region is not None and point.region not in clusters(point.source):
+                pairs[self.titles[point.region], self.identity[point]] = None
         return pairs
 
     def _contents(self) -> Inside:
@@ -102,16 +101,11 @@ class Writer:
         inside: Inside = {}
         for box in self.graph.boxes:
             child: Region | Box = box
-            around: list[Region | None] = [*self._clusters(box), None]
-            for region in around:
+            for region in (*clusters(box), None):
                 inside.setdefault(region, {})[child] = None
                 child = region or box
-        for arrows in self.shown.values():
-            common = self._clusters(arrows[0].source)
-            for arrow in arrows:
-                there = self._clusters(arrow.target)
-                common = [region for region in common if region in there]
-            inside.setdefault(common[0] if common else None, {})[arrows[0]] = None
+        for point in self.ways.points:
+            inside.setdefault(point.region, {})[point] = None
         return inside
 
     def _fill(self, drawing: graphviz.Digraph, inside: Inside, at: Region | None) -> None:
@@ -120,12 +114,8 @@ class Writer:
             if isinstance(child, Box):
                 drawing.node(self.identity[child], **self._look(child))
                 continue
-            if isinstance(child, Arrow):
-                shape = self.shapes[child.value]
-                drawing.node(
-                    shape, _shape(child.shape or ()), shape="plaintext", style="", margin="0.04,0", **self.small
-                )
-                drawing.edge(self.identity[child.source], shape, weight="9", arrowhead="none")
+            if isinstance(child, Point):
+                drawing.node(self.identity[child], **self._point(child))
                 continue
             fill, border = AROUND["sweep" if child.module is None else ("even", "odd")[child.level % 2]]
             self.titles[child] = f"t{len(self.titles)}"
@@ -137,6 +127,12 @@ class Writer:
                     self.titles[child], f"<{self._title(child)}>", shape="plaintext", style="", margin="0", height="0"
                 )
                 self._fill(cluster, inside, child)
+
+    def _point(self, point: Point) -> dict[str, str]:
+        if point.shape is None:
+            return {"label": "", "shape": "point", "width": "0.05", "height": "0.05", "color": self.color(ARROW)}
+        small = {"fontsize": "9", "fontcolor": self.color(MUTED)}
+        return {"label": _shape(point.shape), "shape": "plaintext", "style": "", "margin": "0.04,0", **small}
 
     def _look(self, box: Box) -> dict[str, str]:
         """A box's text and colours."""
@@ -195,15 +191,6 @@ class Writer:
             texts = (f'<td colspan="3" align="{at}">{small}{_figure(tick, unit)}</font></td>' for at, tick in ticks)
             rows.append(f"<tr>{''.join(texts)}</tr>")
         return f'<<table border="0" cellborder="0" cellspacing="0" cellpadding="2">{"".join(rows)}</table>>'
-
-
-def _around(region: Region | None) -> list[Region]:
-    """A region and those around it, innermost first."""
-    found = []
-    while region is not None:
-        found.append(region)
-        region = region.parent
-    return found
 
 
 def _text(text: str) -> str:

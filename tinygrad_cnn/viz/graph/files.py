@@ -15,12 +15,16 @@ if TYPE_CHECKING:
     import graphviz
 
 SUFFIXES = (".svg", ".png", ".pdf", ".gv")
+DPI = 144  # of a png: two pixels for each of graphviz's points
+GET_DOT = "apt install graphviz, brew install graphviz, or https://graphviz.org/download"
 
 
 def checked(file: str | os.PathLike[str]) -> Path:
-    """The path of a file to draw to; ValueError for a suffix of none of its kinds."""
+    """The path of a file to draw to; ValueError for a suffix of none of its kinds, TypeError for no path."""
+    if not isinstance(file, (str, os.PathLike)):
+        raise TypeError(f"draw: file should be a path such as 'graph.svg', got {file!r:.80}")
     path = Path(file)
-    if path.suffix not in SUFFIXES:
+    if path.suffix.lower() not in SUFFIXES:
         raise ValueError(f"draw: file should end in .svg, .png, .pdf or .gv (graphviz text), got {str(path)!r}")
     return path
 
@@ -29,24 +33,21 @@ def save(drawing: graphviz.Digraph, path: Path, theme: str) -> None:
     """Write the drawing as its suffix says; without `dot`, its text beside it, and say how to get `dot`."""
     import graphviz
 
-    if path.suffix == ".gv":
+    suffix = path.suffix.lower()
+    if suffix == ".gv":
         path.write_text(drawing.source, encoding="utf-8")
         return
     try:
-        if path.suffix == ".svg":
+        if suffix == ".svg":
             path.write_text(svg(drawing, theme), encoding="utf-8")
         else:
             copy = drawing.copy()
-            copy.graph_attr["dpi"] = "144"
-            path.write_bytes(_rendered(copy, path.suffix[1:]))
+            copy.graph_attr["dpi"] = str(DPI)
+            path.write_bytes(_rendered(copy, suffix[1:]))
     except graphviz.ExecutableNotFound:
         text = path.with_suffix(".gv")
         text.write_text(drawing.source, encoding="utf-8")
-        print(
-            f"draw: wrote {text}, not {path.name}, for want of graphviz's dot: "
-            "apt install graphviz, brew install graphviz, or https://graphviz.org/download",
-            file=sys.stderr,
-        )
+        print(f"draw: wrote {text}, not {path.name}, for want of graphviz's dot: {GET_DOT}", file=sys.stderr)
 
 
 def svg(drawing: graphviz.Digraph, theme: str = "auto") -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -11,11 +12,13 @@ from typing import Any
 import numpy as np
 
 from ...autograd import Edge, Node, sweep
-from ...modes import Event, observe
+from ...modes import Event, mode, observe
 from ...ops.flops import flops
 from ...tensor import Tensor
 from .recorded import Box, Graph, dropped
 
+# Whether a sweep that measures is running: what it calls, a hook say, may draw, but not measure again.
+is_measuring = contextvars.ContextVar("is_measuring", default=False)
 Figures = dict[Edge, float]  # of nodes and leaves; what has no figure is not in it
 
 
@@ -150,8 +153,14 @@ def _norm(gradient: Tensor) -> float:
 
 
 def _swept(outputs: Sequence[Tensor], targets: set[Edge] | None) -> dict[Edge, Tensor]:
+    """A sweep that leaves the graph as it was, and so the sweep during which it may be."""
     roots = [(tensor._edge, Tensor(np.ones_like(tensor.data))) for tensor in outputs if tensor.requires_grad]
-    return sweep(roots, targets, retain_graph=True, create_graph=False)
+    rule_of, before = mode.rule_of, is_measuring.set(True)
+    try:
+        return sweep(roots, targets, retain_graph=True, create_graph=False)
+    finally:
+        mode.rule_of = rule_of
+        is_measuring.reset(before)
 
 
 def _input_shape(node: Node, index: int) -> tuple[int, ...] | None:

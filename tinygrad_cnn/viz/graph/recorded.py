@@ -10,10 +10,11 @@ import numpy as np
 
 from ...autograd import Edge, Node
 from ...tensor import Tensor
-from .options import options
+from .options import AS_OPTIONS, options, single
 from .regions import Region, Regions
 
 Labels = dict[int, tuple[str, str]]  # id of a leaf's array -> the leaf's kind and name
+BESIDE = ("parameter", "constant")  # kinds of boxes that stand beside the way that data take
 DROPPED = object()  # a constant array that backward() has freed
 
 
@@ -62,29 +63,39 @@ def nodes_below(outputs: Iterable[Tensor]) -> list[Node]:
 class Reader:
     """Reads nodes into a Graph. `labels` name leaves; `regions` say where a box belongs.
 
-    A constant is left out unless `constants`, or where data come in: into an operation that would otherwise be
-    computed from parameters alone, on however long a way. Single numbers and masks are no data.
+    A constant is left out unless `constants`, or where data come in, if no label is one of an input: into an operation
+    that would otherwise be computed from parameters alone, on however long a way. Single numbers and masks are no
+    data, nor is what meets a parameter in the shape of the module's buffers: batch norm's running statistics.
     """
 
     def __init__(self, labels: Labels, regions: Regions, constants: bool) -> None:
         self.labels, self.regions, self.constants = labels, regions, constants
+        self.knows_data = False  # whether an operation uses what is labelled as an input
         self.graph = Graph([], [])
         self.boxes: dict[Any, Box] = {}  # by Node, or by the id of a leaf's array
         self.data: set[Box] = set()  # inputs, and what is computed from them
+        self.dtypes: dict[Edge, np.dtype] = {}  # of results
 
     def read(self, nodes: Sequence[Node], outputs: Sequence[Tensor]) -> Graph:
+        leaves = {id(edge.data) for node in nodes for edge in node.edges if isinstance(edge, Tensor)}
+        self.knows_data = any(kind == "input" and key in leaves for key, (kind, _) in self.labels.items())
+        self.dtypes = {tensor._edge: tensor.dtype for tensor in outputs}
+        self.dtypes |= {wanted[0]: wanted[2] for node in nodes for wanted in node.wanted if wanted is not None}
         for node in nodes:
             sources = self.sources(node)
             region = self.regions.at(node.place)
             kind = "operation" if region is None or region.module else "backward"
-            box = self.add(node, Box(kind, node.primitive.public_name, options(node), node.shape, region, [node]))
+            detail = options(node, self.dtypes[node])
+            box = self.add(node, Box(kind, node.primitive.public_name, detail, node.shape, region, [node]))
             if any(source.kind == "input" or source in self.data for source, _ in sources):
                 self.data.add(box)
             self.graph.arrows.extend(Arrow(source, box, value, source.shape) for source, value in sources)
         for place, tensor in enumerate(outputs):
             name = "output" if len(outputs) == 1 else f"output {place}"
             value = tensor._edge if isinstance(tensor._edge, Node) else id(tensor._edge.data)
-            source = self.boxes[value] if value in self.boxes else self.leaf(tensor._edge, None)
+            if value not in self.boxes and (tensor.requires_grad or value in self.labels):
+                self.leaf(tensor._edge, None)
+            source = self.boxes.get(value) or self.constant(tensor, value, None)
             box = self.add((tensor, place), Box("output", name, "", tensor.shape))
             self.graph.arrows.append(Arrow(source, box, value, source.shape))
         return self.graph
@@ -116,26 +127,33 @@ class Reader:
             elif (value := _constant(node, index)) is not None:
                 if isinstance(value, Tensor) and id(value.data) in self.labels:
                     found[index] = self.leaf(value, region), id(value.data)
-                else:
+                elif not _is_option(node, index, value):
                     unnamed[index] = value
         in_sweep = region is not None and region.module is None
-        data_enters = not in_sweep and not any(box.kind == "input" or box in self.data for box, _ in found.values())
+        has_data = any(box.kind == "input" or box in self.data for box, _ in found.values())
+        data_enters = not (self.knows_data or in_sweep or has_data or _is_from_buffers(node, region))
         for index, value in unnamed.items():
-            single = value is not DROPPED and not np.ndim(getattr(value, "_data", value))
-            is_data = data_enters and not single and not _is_mask(node, index, value)
+            is_data = data_enters and single(value) is None and not _is_mask(node, index, value)
             if self.constants or is_data:
-                box = self.constant(value, (node, index), region, single)
+                box = self.constant(value, (node, index), region)
                 if is_data:
                     box.kind, box.name, box.region = "input", "input", None
                 found[index] = box, id(box)
-        return [found[index] for index in sorted(found)]
+        indexed = [(self.leaf(tensor, region), id(tensor.data)) for tensor in self.indices(node)]
+        return [found[index] for index in sorted(found)] + indexed
 
-    def constant(self, value: Any, use: Any, region: Region | None, single: bool) -> Box:
+    def indices(self, node: Node) -> list[Tensor]:
+        """The inputs of the drawing by which a node indexes another tensor."""
+        index = node.kept.get("index")
+        parts = index if isinstance(index, tuple) else (index,)
+        return [Tensor._make(part, None) for part in parts if id(part) in self.labels]
+
+    def constant(self, value: Any, use: Any, region: Region | None) -> Box:
         if value is DROPPED:
             return self.add(use, Box("constant", "constant", "", None, region))
+        if (number := single(value)) is not None:
+            return self.add(use, Box("constant", f"{float(number):.4g}", "", None, region))
         array = getattr(value, "_data", value)
-        if single:
-            return self.add(use, Box("constant", f"{float(array):.4g}", "", None, region))
         return self.boxes.get(id(array)) or self.add(id(array), Box("constant", "constant", "", array.shape, region))
 
 
@@ -145,11 +163,23 @@ def dropped(node: Node) -> set[str]:
     return needed - set(node.kept) - ({"index"} if node.primitive.variadic else set())
 
 
+def _is_from_buffers(node: Node, region: Region | None) -> bool:
+    """Whether a result has the shape of a buffer that belongs to the module which computed it."""
+    module = region.module if region else None
+    return module is not None and any(node.shape == buffer.shape for _, buffer in module.named_buffers(recurse=False))
+
+
 def _is_mask(node: Node, index: int, value: Any) -> bool:
     """Whether input `index` is one of booleans; one that backward() has freed is known by its name in `where`."""
     if value is DROPPED:
         return node.primitive.inputs[index : index + 1] == ("condition",)
     return bool(np.asarray(getattr(value, "_data", value)).dtype == bool)
+
+
+def _is_option(node: Node, index: int, value: Any) -> bool:
+    """Whether input `index` is a number that stands in the operation's box."""
+    names = AS_OPTIONS.get(node.primitive.name, {})
+    return bool(names) and node.primitive.inputs[index] in names and (value is DROPPED or single(value) is not None)
 
 
 def _constant(node: Node, index: int) -> Any:

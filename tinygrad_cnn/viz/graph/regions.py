@@ -90,5 +90,14 @@ class Regions:
         return self.module_names[id(module)]
 
 
+def around(region: Region | None) -> list[Region]:
+    """A region and those around it, innermost first."""
+    found = []
+    while region is not None:
+        found.append(region)
+        region = region.parent
+    return found
+
+
 def _count(module: Module | None) -> int:
     return 0 if module is None else sum(parameter.data.size for parameter in module.parameters())
