@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...autograd import Node
-from ...modes import Event, enable_grad, mode, observe
 from ...nn import Module
-from ...random import default_generator
 from ...tensor import Tensor
 from . import files
 from .dot import Writer
@@ -19,6 +16,7 @@ from .fold import fold
 from .measure import MEASURES, Figures, is_measuring, measure
 from .recorded import Graph, Labels, Reader, nodes_below
 from .regions import Regions
+from .running import as_inputs, run, tensors_in
 
 if TYPE_CHECKING:
     import graphviz
@@ -44,7 +42,8 @@ def draw(
     `draw(loss)` shows what has been recorded; `draw(model, x)` runs the forward pass first, in the mode (training or
     not) in which the model is, and leaves the model as it was. Any function of tensors will do for the model. Each
     run of a module is a cluster; `depth` makes one box of each that lies in so many others: `depth=0` of the whole
-    model, `depth=1` of each module in it. `model` names the parameters of a graph that was not computed by calling it.
+    model, `depth=1` of each module in it; for a tall graph, a line on stderr proposes one. `model` names the
+    parameters of a graph that was not computed by calling it.
 
     `color_by` shades each box on a scale:
       "grad_norm"  the norm of the gradient of the (summed) result in what the box gives; for a module in one box,
@@ -70,17 +69,17 @@ def draw(
     """
     path = None if file is None else files.checked(file)
     _check(model, title, depth, color_by, theme)
-    if is_measuring.get():
+    if is_measuring.get():  # a hook draws, in the sweep of a drawing that it began
         color_by = None
     labels: Labels = {}
     forward: Figures | None = None
     if callable(output):
-        inputs, labels = _as_inputs(output, inputs)
+        inputs, labels = as_inputs(output, inputs)
         model = output if isinstance(output, Module) else model
         if color_by == "time":
-            _run(output, inputs, model)  # once before, to have its memory and threads at hand
-        output, forward = _run(output, inputs, model)
-        outputs = [*_tensors_in(output)]
+            run(output, inputs, model)  # once before, to have its memory and threads at hand
+        output, forward = run(output, inputs, model)
+        outputs = [*tensors_in(output)]
         if not outputs:
             raise TypeError(
                 f"draw: the function should give a Tensor, or some in lists, tuples and dicts; got {output!r:.80}"
@@ -88,7 +87,7 @@ def draw(
     elif inputs:
         raise TypeError("draw: inputs go with a module, draw(model, x); a result needs none, draw(loss)")
     else:
-        outputs = [*_tensors_in(output, strict=True)]
+        outputs = [*tensors_in(output, strict=True)]
     nodes = nodes_below(outputs)
     if not nodes:
         raise ValueError(
@@ -126,38 +125,6 @@ def _check(model: Any, title: Any, depth: Any, color_by: Any, theme: Any) -> Non
         raise ValueError(f"draw: depth should be 0 or more, got {depth}")
 
 
-def _as_inputs(function: Callable[..., Any], inputs: tuple[Any, ...]) -> tuple[tuple[Any, ...], Labels]:
-    """The inputs on which to run a function, recorded from there on, and the names of the tensors among them."""
-    name = getattr(function, "__name__", type(function).__name__)
-    if isinstance(function, type):
-        raise TypeError(f"draw: {name} is a class; make one of it first: draw({name}(...), x)")
-    if not inputs:
-        raise TypeError(f"draw: draw({name}, x) needs the input x to run it on")
-    tensors: list[Tensor] = []
-
-    def leaf(x: Any) -> Any:
-        if isinstance(x, Tensor):
-            tensors.append(x.detach().requires_grad_() if x.dtype.kind == "f" else x)
-            return tensors[-1]
-        if type(x) in (list, tuple):
-            return type(x)(map(leaf, x))
-        if type(x) is dict:
-            return {key: leaf(value) for key, value in x.items()}
-        if hasattr(x, "__array__"):
-            kind = f"{type(x).__module__}.{type(x).__name__}"
-            raise TypeError(f"draw: inputs should be Tensors, got {kind}; tg.Tensor makes one of it")
-        return x
-
-    leaves = leaf(inputs)
-    if not tensors:
-        raise TypeError(f"draw: there should be a Tensor among the inputs of {name}, got {inputs[0]!r:.80}")
-    names = ["input"] if len(tensors) == 1 else [f"input {place}" for place in range(len(tensors))]
-    labels: Labels = {}
-    for tensor, label in zip(tensors, names, strict=True):
-        labels.setdefault(id(tensor.data), ("input", label))
-    return leaves, labels
-
-
 def _hint(graph: Graph) -> str:
     """How to draw a tall graph smaller; '' where no module would be folded."""
     levels = {box.region.level for box in graph.boxes if box.region}
@@ -166,35 +133,3 @@ def _hint(graph: Graph) -> str:
     if count == len(graph.boxes):
         return ""
     return f"draw: {len(graph.boxes)} boxes; depth={depth} folds modules and draws {count}"
-
-
-def _run(function: Callable[..., Any], inputs: tuple[Any, ...], model: Module | None) -> tuple[Any, Figures]:
-    """What the function gives, and how long each operation took; random numbers and buffers stay as they were."""
-    seconds: Figures = {}
-
-    def note(event: Event) -> None:
-        if isinstance(event.out._edge, Node):
-            seconds[event.out._edge] = event.seconds
-
-    place, mode.place = mode.place, None  # also where a module or a sweep draws
-    random = default_generator().bit_generator
-    state = random.state
-    buffers = [(buffer, buffer.data.copy()) for buffer in model.buffers()] if model else []
-    try:
-        with enable_grad(), observe(note):
-            return function(*inputs), seconds
-    finally:
-        mode.place, random.state = place, state
-        for buffer, values in buffers:
-            buffer.data = values
-
-
-def _tensors_in(output: Any, strict: bool = False) -> Iterator[Tensor]:
-    """The tensors that a result is, or holds in lists, tuples and dicts; TypeError for what is none if `strict`."""
-    if isinstance(output, Tensor):
-        yield output
-    elif isinstance(output, (list, tuple, dict)) and (output or not strict):
-        for item in output.values() if isinstance(output, dict) else output:
-            yield from _tensors_in(item, strict)
-    elif strict:
-        raise TypeError(f"draw: expected a Tensor, some Tensors, or a Module and its input, got {output!r:.80}")
