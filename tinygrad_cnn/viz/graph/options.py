@@ -26,7 +26,7 @@ def options(node: Node, dtype: np.dtype | None = None) -> str:
     texts = [
         f"{called} {_text(number)}"
         for name, called in AS_OPTIONS.get(primitive.name, {}).items()
-        if (number := single(kept.get(name))) is not None and np.isfinite(number)
+        if (number := single(kept.get(name))) is not None and not (primitive.name == "clip" and np.isinf(number))
     ]
     if primitive.name == "cast" and dtype is not None:
         texts.append(str(dtype))

@@ -63,9 +63,9 @@ def nodes_below(outputs: Iterable[Tensor]) -> list[Node]:
 class Reader:
     """Reads nodes into a Graph. `labels` name leaves; `regions` say where a box belongs.
 
-    A constant is left out unless `constants`, or where data come in, if no label is one of an input: into an operation
-    that would otherwise be computed from parameters alone, on however long a way. Single numbers and masks are no
-    data, nor is what meets a parameter in the shape of the module's buffers: batch norm's running statistics.
+    A constant is left out unless `constants`, or where data come in, if the labels don't name the inputs: into an
+    operation that would otherwise be computed from parameters alone, on however long a way. Single numbers and masks
+    are no data, nor is what meets a parameter in the shape of the module's buffers: batch norm's running statistics.
     """
 
     def __init__(self, labels: Labels, regions: Regions, constants: bool) -> None:
