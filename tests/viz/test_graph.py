@@ -154,8 +154,9 @@ def test_unusual_convolutions_show_stride_padding_dilation_and_groups():
         (lambda x: x.norm(dim=1), "norm dim 1"),
         (lambda x: x.double(), "to float64"),
         (lambda x: x.double() * 2, "to float64"),
-        (lambda x: F.cross_entropy(x[:, 0], tg.Tensor([0, 1])), "cross_entropy"),
-        (lambda x: F.huber_loss(x, zeros(2, 4, 4), delta=0.3), "huber delta 0.3"),
+        (lambda x: F.cross_entropy(x[:, 0], tg.Tensor([0, 1])), "cross_entropy mean"),
+        (lambda x: F.dropout(x, 0.3), "dropout p 0.3"),
+        (lambda x: F.huber_loss(x, zeros(2, 4, 4), delta=0.3), "huber_loss delta 0.3, mean"),
         (lambda x: nn.BatchNorm1d(4, eps=0.1)(x), "batch_norm eps 0.1"),
     ],
 )

@@ -42,6 +42,8 @@ def options(node: Node, dtype: np.dtype | None = None) -> str:
             texts.append("[" + ", ".join(map(_index, index)) + "]")
         elif name == "widths":
             texts.append(_widths(value))
+        elif primitive.name == "dropout":  # what is kept is multiplied by 1 / (1 - p)
+            texts.append(f"p {_text(1 - 1 / value if value else 1.0)}")
         elif isinstance(value, str):
             texts.append(value)
         elif isinstance(value, (int, float, tuple, np.generic)):
