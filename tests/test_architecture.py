@@ -20,7 +20,7 @@ ENGINE = {"autograd", "dtypes", "guard", "modes", "tensor", "inplace", "protocol
 ENGINE |= {"extras", "progress"}
 BELOW = {
     "kernels": set(),
-    "ops": {"kernels", "autograd", "modes"},
+    "ops": {"kernels", "autograd", "dtypes", "modes"},
     "nn": ENGINE | {"kernels", "ops", "functional", "optim", "losses"},
     "optim": ENGINE | {"kernels", "ops"},
     "data": ENGINE | {"kernels"},

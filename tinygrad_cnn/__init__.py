@@ -12,6 +12,7 @@ from .autograd import Primitive, grad, primitive
 from .creation import (
     arange,
     eye,
+    from_dlpack,
     from_numpy,
     full,
     linspace,

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .dtypes import is_float64_due
+from .dtypes import constant, is_float64_due
 from .guard import hold
-from .modes import Event, Place, is_silent, mode, observers, recording
+from .modes import Event, Place, cotangent_observers, is_silent, mode, observers, recording
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -76,7 +76,7 @@ class Node:
                     "pass retain_graph=True to the first backward() or grad() to go through a graph twice"
                 ) from None
             cotangent = rule(g, *arguments)
-            array = cotangent._data if isinstance(cotangent, Tensor) else None
+            array = cotangent._array if isinstance(cotangent, Tensor) else None
             if array is not None and array.shape == shape and array.dtype is dtype:
                 cotangents.append((edge, cotangent))
             elif array is not None and array.ndim >= len(shape):  # this input was broadcast, or has another type
@@ -100,7 +100,7 @@ class Node:
 def _snapshot(x: Any) -> Any:
     """An input as a rule gets it: a Tensor of its own, for the user's may take on another value."""
     if isinstance(x, Tensor):
-        return Tensor._make(x._data, x._edge if x._requires_grad else None)
+        return Tensor._make(x._array, x._edge if x._requires_grad else None)
     return tuple(map(_snapshot, x)) if isinstance(x, tuple) else x
 
 
@@ -155,21 +155,17 @@ class Primitive:
             wanted = False
             for x in inputs:
                 if isinstance(x, Tensor):
-                    arrays.append(x._data)
+                    arrays.append(x._array)
                     if x._requires_grad:
                         wanted = True
-                elif isinstance(x, (int, float, np.ndarray, np.generic)):
-                    arrays.append(x)  # a constant; a Python number takes the other operand's dtype
+                elif isinstance(x, (int, float)):
+                    arrays.append(x)  # a number takes the other operand's dtype
                 else:
-                    got = type(x).__name__
-                    raise TypeError(f"{self.public_name}: expected a Tensor, an array or a number, got {got}")
+                    arrays.append(constant(x, self))
             noted = options  # what rules may ask for beside inputs and the result
             started = time.perf_counter() if observers else 0.0
             try:
-                if is_silent.get():
-                    out = forward(*arrays, **options)
-                else:
-                    out = mode.run_silently(forward, *arrays, **options)
+                out = forward(*arrays, **options) if is_silent.get() else mode.run_silently(forward, *arrays, **options)
             except (TypeError, ValueError) as error:
                 names = self.inputs * len(arrays)
                 shapes = ", ".join(f"{n}: {np.shape(a)}" for n, a in zip(names, arrays, strict=False))
@@ -210,7 +206,7 @@ class Primitive:
             if plan is None or not isinstance(x, Tensor) or not x._requires_grad:
                 wanted.append(None)
                 continue
-            wanted.append((x if x._source is None else x._source, x._data.shape, x._data.dtype, plan))
+            wanted.append((x if x._source is None else x._source, x._array.shape, x._array.dtype, plan))
             for name, kind, place in plan[2]:
                 if name in kept:
                     continue
@@ -286,13 +282,15 @@ def sweep(
     with recording(create_graph):
         try:
             while True:
+                for observer in cotangent_observers:
+                    observer(mode.rule_of, arriving)
                 for edge, g in arriving:
                     if edge not in arrived:
                         arrived[edge] = g
                         if isinstance(edge, Node):
                             heapq.heappush(queue, (-edge.order, edge))
                     elif edge in owned:
-                        arrived[edge]._data += g._data
+                        arrived[edge]._array += g._array
                     else:
                         arrived[edge] = arrived[edge] + g
                         if not create_graph:
@@ -318,12 +316,12 @@ def _seed(output: Tensor, gradient: Tensor | np.ndarray | None, position: str) -
             "or it was computed under no_grad()"
         )
     if gradient is None:
-        if output._data.size != 1:
+        if output._array.size != 1:
             raise RuntimeError(
                 f"{position} has shape {output.shape}: a gradient can be left out only for a single number; "
                 "reduce it, for example with .sum() or .mean(), or pass a gradient of its shape"
             )
-        gradient = Tensor._make(np.ones_like(output._data), None)
+        gradient = Tensor._make(np.ones_like(output._array), None)
     elif not isinstance(gradient, Tensor):
         gradient = Tensor(gradient)
     if gradient.shape != output.shape:
@@ -342,13 +340,13 @@ def backward(
     """Add d output / d leaf to `.grad` of every leaf below `output`; see `Tensor.backward`."""
     roots = [_seed(output, gradient, "backward: the tensor")]
     arrived = sweep(roots, None, create_graph if retain_graph is None else retain_graph, create_graph)
-    given: set[int] = {id(roots[0][1]._data)}  # arrays that somebody else holds already
+    given: set[int] = {id(roots[0][1]._array)}  # arrays that somebody else holds already
     for leaf, g in arrived.items():
         if leaf.grad is not None or create_graph:
             with recording(create_graph):  # g may be another leaf's too, or the caller's: each gets its own
                 leaf.grad = g.clone() if leaf.grad is None else leaf.grad + g
         else:
-            array = g._data
+            array = g._array
             if isinstance(array.base, np.ndarray) or not array.flags.c_contiguous or id(array) in given:
                 array = array.copy()
             given.add(id(array))

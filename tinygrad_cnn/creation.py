@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from .dtypes import constant
 from .random import default_generator
 from .tensor import Tensor
 
@@ -34,12 +35,27 @@ def from_numpy(array: np.ndarray) -> Tensor:
     >>> t
     Tensor([1., 0.])
     """
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub":
-        kind = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
-        raise TypeError(f"from_numpy: expected an array of floats, integers or bools, got {kind}")
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"from_numpy: expected an array of floats, integers or bools, got {type(array).__name__}")
     if not array.dtype.isnative:
         raise TypeError("from_numpy: the array has another byte order than this machine; use Tensor(array), a copy")
-    return Tensor._make(array, None)
+    return Tensor._make(constant(array, "from_numpy"), None)
+
+
+def from_dlpack(x: Any) -> Tensor:
+    """A Tensor that shares the memory of another library's tensor, such as PyTorch's, or of an array.
+
+    Raises BufferError for a tensor that requires grad or is not in the main memory.
+
+    >>> import numpy as np
+    >>> import tinygrad_cnn as tg
+    >>> a = np.zeros(2, np.float32)
+    >>> t = tg.from_dlpack(a)
+    >>> a[0] = 1
+    >>> t
+    Tensor([1., 0.])
+    """
+    return from_numpy(np.from_dlpack(x))
 
 
 def _filled(size: tuple[Any, ...], value: Any, dtype: DTypeLike, requires_grad: bool) -> Tensor:

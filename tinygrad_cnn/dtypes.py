@@ -1,10 +1,26 @@
-"""Which type a result has: that of its inputs, as in Torch, also where NumPy would make a float64."""
+"""Which arrays take part, and which type a result has: its inputs', as in Torch, also where NumPy would widen it."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+
+
+def constant(x: Any, taker: Any) -> Any:
+    """An array or a NumPy number as the operand of `taker`: a name, or what has a `public_name`.
+
+    Of a subclass such as np.matrix the plain array is taken. TypeError for what holds no real numbers, or hides some.
+    """
+    if not isinstance(x, (np.ndarray, np.generic)):
+        problem = f"expected a Tensor, an array or a number, got {type(x).__name__}"
+    elif x.dtype.kind not in "fiub":
+        problem = f"expected numbers (float, int or bool), got {x.dtype} from {type(x).__name__}"
+    elif hasattr(x, "filled"):
+        problem = "a masked array hides numbers, which no gradient knows of; use array.filled(value)"
+    else:
+        return np.asarray(x) if isinstance(x, np.ndarray) else x
+    raise TypeError(f"{getattr(taker, 'public_name', taker)}: {problem}")
 
 
 def is_float64_due(arrays: list[Any]) -> bool:

@@ -37,23 +37,23 @@ class InPlace:
                     f"{name}: a leaf that requires grad cannot be changed in place while recording; "
                     "do it inside `with tg.no_grad():`"
                 )
-            is_view = isinstance(self._data.base, np.ndarray) and (self.is_leaf or self._edge.primitive.name == "take")
+            is_view = isinstance(self._array.base, np.ndarray) and (self.is_leaf or self._edge.primitive.name == "take")
             if name == WRITE and is_view:
                 raise NotImplementedError(
                     "x[i][j] = value: writing into a view while recording does not reach x; write x[i, j] = value, "
                     "or take a copy first: y = x[i].clone()"
                 )
             new = new.to(self.dtype)
-            self._data, self._source, self._requires_grad = new._data, new._source, new.requires_grad
+            self._array, self._source, self._requires_grad = new._array, new._source, new.requires_grad
             return self
-        if is_held(self._data):
+        if is_held(self._array):
             raise RuntimeError(
                 f"{name}: a live graph still needs this tensor's values, so a gradient would be wrong after the "
                 "write; call backward() first, drop the graph's results, or work on x.detach().clone()"
             )
-        if not self._data.flags.writeable:
+        if not self._array.flags.writeable:
             raise RuntimeError(f"{name}: this tensor is a read-only view of another's memory; work on x.clone()")
-        self._data[...] = new._data
+        self._array[...] = new._array
         return self
 
     def __iadd__(self: Any, other: Any) -> Any:

@@ -93,6 +93,8 @@ class Event(NamedTuple):
 
 
 observers: list[Callable[[Event], None]] = []
+# Told what a sweep starts from (None, [(edge, cotangent), ...]), and what each node then sends on.
+cotangent_observers: list[Callable[[Node | None, list[tuple[Any, Tensor]]], None]] = []
 
 
 @contextlib.contextmanager

@@ -10,6 +10,16 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from . import ops
+from .guard import is_held
+
+SHOWN = 100  # elements, in a repr
+
+
+def _rebuilt(kind: type, array: np.ndarray, requires_grad: bool) -> Any:
+    """A leaf of class `kind` around `array` itself, without a gradient yet."""
+    tensor: Any = object.__new__(kind)
+    tensor._array, tensor._source, tensor.grad, tensor._requires_grad = array, None, None, requires_grad
+    return tensor
 
 
 class Protocols:
@@ -17,10 +27,31 @@ class Protocols:
 
     __slots__ = ()
 
-    __array_ufunc__ = None  # array * tensor is the tensor's business
-
     def __array__(self: Any, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.numpy(), dtype=dtype, copy=copy)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        from .array_protocol import call_ufunc
+
+        return call_ufunc(ufunc, method, inputs, options)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
+        from .array_protocol import call_function
+
+        return call_function(function, types, args, options)
+
+    def __dlpack__(self: Any, **wanted: Any) -> Any:
+        if self.requires_grad:
+            raise BufferError("from_dlpack: this tensor requires grad; use tensor.detach()")
+        if not wanted.get("copy") and (is_held(self._array) or not self._array.flags.writeable):
+            raise BufferError(
+                "from_dlpack: a live graph needs this memory, or it is read-only, and not every library that shares it "
+                "would know; use tensor.detach().clone()"
+            )
+        return self._array.__dlpack__(**wanted)
+
+    def __dlpack_device__(self: Any) -> Any:
+        return self._array.__dlpack_device__()
 
     def __len__(self: Any) -> int:
         if not self.shape:
@@ -33,9 +64,9 @@ class Protocols:
         return (self[i] for i in range(len(self)))
 
     def __bool__(self: Any) -> bool:
-        if self._data.size != 1:
+        if self._array.size != 1:
             raise ValueError(f"the truth value of a tensor of shape {self.shape} is ambiguous; use .any() or .all()")
-        return bool(self._data)
+        return bool(self._array)
 
     def __float__(self: Any) -> float:
         return float(self.item())
@@ -44,34 +75,39 @@ class Protocols:
         return int(self.item())
 
     def __index__(self: Any) -> int:
-        if self._data.dtype.kind == "f":
+        if self._array.dtype.kind == "f":
             raise TypeError(f"only an integer tensor can be an index, this one is {self.dtype}")
         return int(self.item())
 
     def __contains__(self: Any, value: Any) -> bool:
-        return bool((self._data == (getattr(value, "_data", value))).any())
+        return bool((self._array == (getattr(value, "_array", value))).any())
 
     def __format__(self: Any, specification: str) -> str:
         return format(self.item(), specification) if not self.shape else format(repr(self), specification)
 
     def __repr__(self: Any) -> str:
-        values = np.array2string(self._data, separator=", ", prefix="Tensor(", threshold=100)
+        kind = type(self).__name__
+        values = np.array2string(self._array, separator=", ", prefix=f"{kind}(", threshold=SHOWN)
         extra = "" if self.dtype in (np.float32, np.int64, np.bool_) else f", dtype={self.dtype}"
         if not self.is_leaf:
             extra += f", made_by={self._source.primitive.public_name}"
-        elif self.requires_grad:
-            extra += ", requires_grad=True"
-        if not self._data.size and self.ndim > 1:
+        elif self.requires_grad != (kind == "Parameter"):  # which is the rule for it
+            extra += f", requires_grad={self.requires_grad}"
+        if self._array.size > SHOWN or (not self._array.size and self.ndim > 1):  # the values do not tell it
             extra = f", shape={self.shape}" + extra
-        return f"Tensor({values}{extra})"
+        return f"{kind}({values}{extra})"
 
     def __deepcopy__(self: Any, memo: dict[int, Any]) -> Any:
         if not self.is_leaf:
             raise RuntimeError("deepcopy: only leaf tensors can be copied; use detach() first")
-        copy = memo[id(self)] = object.__new__(type(self))
-        copy._data, copy._source, copy._requires_grad = self._data.copy(), None, self._requires_grad
+        copy = memo[id(self)] = _rebuilt(type(self), self._array.copy(), self._requires_grad)
         copy.grad = deepcopy(self.grad, memo)
+        vars(copy).update(deepcopy(vars(self), memo))
         return copy
+
+    def __reduce_ex__(self: Any, protocol: Any) -> tuple[Any, ...]:
+        """What copy.copy, which shares the array, and processes that send tensors do: a leaf, as in Torch."""
+        return _rebuilt, (type(self), self._array, self._requires_grad), vars(self) or None
 
     def __eq__(self: Any, other: object) -> Any:
         return False if other is None else ops.eq(self, other)

@@ -31,15 +31,15 @@ class Tensor(InPlace, Protocols):
     Tensor([2., 4., 6.])
     """
 
-    __slots__ = ("__dict__", "__weakref__", "_data", "_requires_grad", "_source", "grad")
+    __slots__ = ("__dict__", "__weakref__", "_array", "_requires_grad", "_source", "grad")
 
-    _data: np.ndarray
+    _array: np.ndarray
     _source: Edge | None  # where its gradient goes on to: the Node that made it, or the leaf that it stands for
     grad: Tensor | None
     _requires_grad: bool
 
     def __init__(self, data: ArrayLike | Tensor, requires_grad: bool = False, dtype: DTypeLike | None = None) -> None:
-        self._data = as_array(data, dtype)
+        self._array = as_array(data, dtype)
         self._source = self.grad = None
         self._requires_grad = False
         self.requires_grad_(requires_grad)
@@ -48,7 +48,7 @@ class Tensor(InPlace, Protocols):
     def _make(array: np.ndarray, source: Edge | None) -> Tensor:
         """A Tensor around `array` itself, which requires grad if its gradient has somewhere to go."""
         tensor = object.__new__(Tensor)
-        tensor._data, tensor._source, tensor.grad = array, source, None
+        tensor._array, tensor._source, tensor.grad = array, source, None
         tensor._requires_grad = source is not None
         return tensor
 
@@ -57,23 +57,23 @@ class Tensor(InPlace, Protocols):
     @property
     def data(self) -> np.ndarray:
         """The array itself. While a graph needs its values it is read-only: a write raises ValueError."""
-        return self._data
+        return self._array
 
     @data.setter
     def data(self, value: ArrayLike | Tensor) -> None:
-        self._data = value if isinstance(value, np.ndarray) else as_array(value)
+        self._array = value if isinstance(value, np.ndarray) else as_array(value)
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self._data.shape
+        return self._array.shape
 
     @property
     def ndim(self) -> int:
-        return self._data.ndim
+        return self._array.ndim
 
     @property
     def dtype(self) -> np.dtype:
-        return self._data.dtype
+        return self._array.dtype
 
     @property
     def is_leaf(self) -> bool:
@@ -86,7 +86,7 @@ class Tensor(InPlace, Protocols):
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Ask for a gradient, or no longer; TypeError for integers and bools, RuntimeError for a result."""
-        if requires_grad and self._data.dtype.kind != "f":
+        if requires_grad and self._array.dtype.kind != "f":
             raise TypeError(f"requires_grad: only floating-point tensors can have gradients, this one is {self.dtype}")
         if not requires_grad and not self.is_leaf:
             raise RuntimeError("requires_grad_(False): this tensor was computed; use detach() instead")
@@ -97,33 +97,33 @@ class Tensor(InPlace, Protocols):
 
     def numel(self) -> int:
         """How many elements."""
-        return self._data.size
+        return self._array.size
 
     def size(self, dim: int | None = None) -> Any:
         """The shape, or its entry `dim`."""
         return self.shape if dim is None else self.shape[dim]
 
     def dim(self) -> int:
-        return self._data.ndim
+        return self._array.ndim
 
     def numpy(self) -> np.ndarray:
         """The array, shared; RuntimeError if the tensor requires grad (then: `.detach().numpy()`)."""
         if self.requires_grad:
             raise RuntimeError("numpy(): this tensor requires grad; use tensor.detach().numpy()")
-        return self._data
+        return self._array
 
     def item(self) -> Any:
         """The single element as a Python number; ValueError if there is not exactly one."""
-        if self._data.size != 1:
+        if self._array.size != 1:
             raise ValueError(f"item(): needs exactly one element, the shape is {self.shape}")
-        return self._data.item()
+        return self._array.item()
 
     def tolist(self) -> Any:
-        return self._data.tolist()
+        return self._array.tolist()
 
     def detach(self) -> Tensor:
         """The same array, outside the graph."""
-        return Tensor._make(self._data, None)
+        return Tensor._make(self._array, None)
 
     # -- gradients ----------------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ class RemovableHandle:
         if not callable(hook):
             raise TypeError(f"a hook must be callable, not {type(hook).__name__}")
         self._hooks = hooks
-        self._id = next(self._ids)
+        self._id = next(number for number in self._ids if number not in hooks)  # a copied module brought its own
         hooks[self._id] = hook
 
     def remove(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -28,11 +28,6 @@ class Buffer(Tensor):
     def __init__(self, data: Any, persistent: bool = True) -> None:
         super().__init__(data)
         self.persistent = persistent
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Buffer:
-        copy = cast(Buffer, super().__deepcopy__(memo))
-        copy.persistent = self.persistent
-        return copy
 
 
 def overwrite(tensor: Tensor, values: Any) -> None:

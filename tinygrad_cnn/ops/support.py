@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from ..dtypes import constant
+
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
@@ -37,7 +39,7 @@ def _plain(data: Any) -> Any:
     """Nested lists with arrays in place of the Tensors among them."""
     if isinstance(data, (list, tuple)):
         return [_plain(item) for item in data]
-    return getattr(data, "_data", data)
+    return constant(data, "Tensor") if isinstance(data, np.ndarray) else getattr(data, "_array", data)
 
 
 def as_tensor(x: Any, name: str = "as_tensor") -> Tensor:
@@ -47,7 +49,7 @@ def as_tensor(x: Any, name: str = "as_tensor") -> Tensor:
     if isinstance(x, Tensor):
         return x
     if isinstance(x, np.ndarray):
-        return Tensor._make(x, None)
+        return Tensor._make(constant(x, name), None)
     try:
         return Tensor(x)
     except (TypeError, ValueError):

@@ -53,7 +53,7 @@ def options(node: Node, dtype: np.dtype | None = None) -> str:
 
 def single(value: Any) -> Any:
     """The number that an input of an operation is, if it is just one; else None."""
-    array = getattr(value, "_data", value)
+    array = getattr(value, "_array", value)
     if isinstance(array, (np.ndarray, np.generic)) and not array.ndim:
         return array.item()
     return array if isinstance(array, (int, float)) else None

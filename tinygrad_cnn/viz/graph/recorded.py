@@ -153,7 +153,7 @@ class Reader:
             return self.add(use, Box("constant", "constant", "", None, region))
         if (number := single(value)) is not None:
             return self.add(use, Box("constant", f"{float(number):.4g}", "", None, region))
-        array = getattr(value, "_data", value)
+        array = getattr(value, "_array", value)
         return self.boxes.get(id(array)) or self.add(id(array), Box("constant", "constant", "", array.shape, region))
 
 
@@ -173,7 +173,7 @@ def _is_mask(node: Node, index: int, value: Any) -> bool:
     """Whether input `index` is one of booleans; one that backward() has freed is known by its name in `where`."""
     if value is DROPPED:
         return node.primitive.inputs[index : index + 1] == ("condition",)
-    return bool(np.asarray(getattr(value, "_data", value)).dtype == bool)
+    return bool(np.asarray(getattr(value, "_array", value)).dtype == bool)
 
 
 def _is_option(node: Node, index: int, value: Any) -> bool:
