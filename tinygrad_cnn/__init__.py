@@ -33,13 +33,14 @@ from .random import default_generator, manual_seed
 from .tensor import Tensor
 
 if TYPE_CHECKING:
-    from . import data, explain, io, profiler, train, viz
+    from . import anomaly, data, explain, io, profiler, train, viz
+    from .anomaly import detect_anomaly
     from .io import load, save
     from .profiler import profile
     from .viz import draw
 else:  # what not every program needs is imported when it is first asked for (PEP 562)
-    _rooms = {"data", "explain", "io", "profiler", "train", "viz"}
-    _rooms_of = {"draw": "viz", "load": "io", "profile": "profiler", "save": "io"}
+    _rooms = {"anomaly", "data", "explain", "io", "profiler", "train", "viz"}
+    _rooms_of = {"detect_anomaly": "anomaly", "draw": "viz", "load": "io", "profile": "profiler", "save": "io"}
 
     def __getattr__(name: str) -> object:
         if name in _rooms_of:
