@@ -285,7 +285,7 @@ def draw_graph(run: RunFolder, model: AgeModel, faces: Faces) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; gives the exit status: 0, 2 for what can't be done, 130 after Ctrl-C."""
+    """Run the command line; gives 0, 1 where a loss became NaN, 2 for what can't be done, 130 after Ctrl-C."""
     arguments = sys.argv[1:] if arguments is None else arguments
     with in_the_format_of(arguments):
         return run_command(parse(arguments))
@@ -304,7 +304,7 @@ def run_command(options: argparse.Namespace) -> int:
         return 130
     except (UserError, MissingExtra, OSError, FloatingPointError, MemoryError) as error:
         complain(f"utkface_age.py {options.command}: {one_line(error)}")
-        return 2
+        return 1 if isinstance(error, FloatingPointError) else 2
 
 
 def require(command: str) -> None:

@@ -30,7 +30,7 @@ IMAGES = np.ones((2, 3, 8, 8), np.float32)
 
 
 def leaf(*values: float) -> Tensor:
-    return Tensor(values, requires_grad=True)
+    return Tensor([float(value) for value in values], requires_grad=True)
 
 
 @tg.primitive(x=lambda g, x: Tensor(g.data / x.data))
@@ -117,7 +117,7 @@ def test_the_first_operation_is_named(name: str) -> None:
 
 
 HARMLESS: dict[str, Callable[[], Any]] = {
-    "a mask before softmax": lambda: F.softmax(leaf(1, 2, 3).masked_fill([True, False, False], -np.inf), -1),
+    "a mask before softmax": lambda: F.softmax(leaf(1, 2, 3).masked_fill(np.array([True, False, False]), -np.inf), -1),
     "log(0) that is clamped": lambda: leaf(0, 1).log().clamp(min=-100.0),
     "an infinity that is divided by": lambda: 1 / leaf(1000).exp(),
     "a cross entropy that is certain": lambda: F.binary_cross_entropy(leaf(0, 1), Tensor([0.0, 1.0])),

@@ -22,7 +22,10 @@ ADVICE = "lower the learning rate, clip the gradients, or check the data and wha
 
 
 class AnomalyError(FloatingPointError, RuntimeError):
-    """A NaN, or an infinity that does harm, found by `detect_anomaly`."""
+    """A NaN, or an infinity that does harm, found by `detect_anomaly`; its argument says where."""
+
+    def __str__(self) -> str:
+        return f"{self.args[0]}. Try: {ADVICE}"
 
 
 @contextlib.contextmanager
@@ -34,7 +37,7 @@ def detect_anomaly() -> Iterator[None]:
 
     >>> import tinygrad_cnn as tg
     >>> x = tg.Tensor([0.0, 1.0], requires_grad=True)
-    >>> with tg.detect_anomaly():
+    >>> with tg.detect_anomaly():  # doctest: +ELLIPSIS
     ...     (x / x).sum()
     Traceback (most recent call last):
     ...
@@ -62,7 +65,7 @@ class _Watch:
             return
         story = self._story(event, found)
         if found == "a NaN":
-            raise AnomalyError(f"{story}. Try: {ADVICE}")
+            raise AnomalyError(story)
         self._note(event.out, story)
 
     def _note(self, tensor: Tensor, story: str) -> None:
@@ -100,7 +103,7 @@ class _Watch:
         """Look at what a sweep starts from (no node), and at what each node sends on."""
         for edge, g in arriving:
             if node is None and (story := self.of_nodes.get(getattr(edge, "order", -1))) is not None:
-                raise AnomalyError(f"backward() starts from an infinity: {story}. Try: {ADVICE}")
+                raise AnomalyError(f"backward() starts from an infinity: {story}")
             found = _worst(g.data)
             if found is None:
                 continue
@@ -111,7 +114,7 @@ class _Watch:
                 what = f"{node.primitive.public_name} (backward{_modules(node.place)})"
                 story = f"{what} gave {found} as the gradient of an input of shape {g.shape}"
             if found == "a NaN" or isinstance(edge, Tensor):
-                raise AnomalyError(f"{story}. Try: {ADVICE}")
+                raise AnomalyError(story)
             self._note(g, story)
 
 

@@ -188,6 +188,12 @@ def fit(
                 stop_if_interrupted()
             checkpoints.write(state())
             stop_if_interrupted()
+    except FloatingPointError as error:  # the step that failed has changed nothing
+        keep("last.safetensors")
+        raise FloatingPointError(
+            f"{error}. The last good weights are in {run.path / 'last.safetensors'}; "
+            f"train anew with a lower --lr than {options.lr:g}, or with --clip 1"
+        ) from error
     except KeyboardInterrupt as interruption:
         if isinstance(interruption, Interrupted):
             checkpoints.write(state())

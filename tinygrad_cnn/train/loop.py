@@ -19,6 +19,7 @@ from ..optim import EMA, Optimizer, clip_grad_norm_
 from ..optim.lr_scheduler import LRScheduler
 from ..progress import progress_bar
 from ..tensor import Tensor
+from .divergence import Rerun, not_finite
 from .heads import Head
 from .metrics import Errors
 
@@ -95,16 +96,24 @@ def train_epoch(
     where the loader was told to begin in the middle of an epoch. `after_step` is called when a step is done and
     counted.
 
-    Raises FloatingPointError as soon as the loss is no finite number, ValueError for a loader without faces, and
-    Interrupted for a Ctrl-C.
+    Raises FloatingPointError as soon as the loss or a gradient is no finite number, before that step changes anything,
+    and says which operation was the first to make one: the step is run again under `detect_anomaly`. Raises ValueError
+    for a loader without faces, and Interrupted for a Ctrl-C.
     """
 
     def step(images: Tensor, targets: Tensor) -> tuple[float, Tensor]:
         # The graph lives in this frame alone: when the next batch comes, its memory is free again.
+        before.remember()
         optimizer.zero_grad()
         outputs = model(images)
         loss = head.loss(outputs, targets)
         loss.backward()
+        if (what := not_finite(loss, model)) is not None:
+            why = before.explain(lambda: head.loss(model(images), targets))
+            raise FloatingPointError(
+                f"{title}: {what} after {result.errors.count} images; try a lower learning rate or clipped gradients. "
+                f"First: {why}"
+            )
         if max_norm is not None:
             clip_grad_norm_(model.parameters(), max_norm)
         optimizer.step()
@@ -115,7 +124,8 @@ def train_epoch(
         return loss.item(), head.predict(outputs.detach())
 
     model.train()
-    return _go_through(loader, step, so_far or Pass(head.errors()), title, after_step)
+    result, before = so_far or Pass(head.errors()), Rerun(model)
+    return _go_through(loader, step, result, title, after_step)
 
 
 def evaluate(model: Module, loader: DataLoader, head: Head, title: str = "evaluating", *, flip: bool = False) -> Pass:
