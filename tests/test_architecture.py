@@ -26,7 +26,7 @@ BELOW = {
     "data": ENGINE | {"kernels"},
     "io": ENGINE,
     "viz": ENGINE | {"kernels", "ops", "nn", "io"},
-    "train": ENGINE | {"losses", "ops", "functional", "nn", "optim", "data", "viz", "io"},
+    "train": ENGINE | {"anomaly", "losses", "ops", "functional", "nn", "optim", "data", "viz", "io"},
 }
 
 
