@@ -69,10 +69,6 @@ MISTAKES = {
     "too many faces": (["--data", "synthetic", "--limit", "99999999", "--out", "r"], "GiB of memory"),
     "a file for a run folder": (["--data", "synthetic", "--out", "file"], "file: File exists"),
     "a run folder below a file": (["--data", "synthetic", "--out", "file/run"], "Not a directory"),
-    "a rate far too high": (
-        ["--data", "synthetic", "--limit", "100", "--image-size", "16", "--lr", "1e30", "--out", "r"],
-        "try a lower learning rate",
-    ),
     "nothing to predict": (["predict", "--weights", "w"], "required: IMAGE"),
     "no weights": (["predict", "a.jpg"], "required: --weights"),
     "weights that are not there": (["predict", "a.jpg", "--weights", "nowhere"], "nowhere"),

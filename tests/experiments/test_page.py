@@ -139,7 +139,7 @@ def test_a_disk_that_is_full_for_the_page_costs_one_line_and_not_the_run(command
 def test_a_run_that_fails_leaves_a_page_that_says_why(command):
     outcome = command(*QUICK, "--epochs", 3, "--lr", "1e30")
     text = Path("run/report.html").read_text(encoding="utf-8")
-    assert outcome.status == 2
+    assert outcome.status == 1
     assert state(text) == ["stopped"]
     assert re.search(r"after 0 of 3 epochs: .*try a lower learning rate", text)
     assert 'http-equiv="refresh"' not in text
