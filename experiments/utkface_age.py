@@ -3,8 +3,8 @@
 python experiments/utkface_age.py                                      trains, tests, and writes runs/<name>/
 python experiments/utkface_age.py --resume runs/<name>                 goes on with a run that was interrupted
 python experiments/utkface_age.py evaluate --weights W --data-dir D    tests on a folder of faces
-python experiments/utkface_age.py predict IMAGE... --weights W         prints what it sees
-python experiments/utkface_age.py explain IMAGE --weights W            draws what in the picture made the age
+python experiments/utkface_age.py predict PHOTO...                     prints what it sees in each face
+python experiments/utkface_age.py explain FACE                         draws what in the picture made the age
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where models/ an
 import numpy as np
 
 import tinygrad_cnn as tg
-from experiments.age.annotate import annotated
 from experiments.age.explain import explanation, plot_explanation
-from experiments.age.faces import REAL, Faces, UserError, find_faces
+from experiments.age.faces import Faces, UserError, find_faces
 from experiments.age.fit import fit
 from experiments.age.live import open_window
 from experiments.age.log import complain, in_the_format_of, say
 from experiments.age.networks import MODELS, make_model
 from experiments.age.options import parse, settings
 from experiments.age.page import Page
+from experiments.age.photo import predict
 from experiments.age.report import said_to_beat, to_beat, write_report
-from experiments.age.tasks import TASKS, answers, cells, columns, in_short, make_head
-from tinygrad_cnn.data import UnreadableImage, read_image, to_float
+from experiments.age.tasks import TASKS, make_head
+from experiments.age.weights import default_weights, load_model
+from tinygrad_cnn.data import UnreadableImage, printable, read_image, to_float
 from tinygrad_cnn.explain import UnknownLayer
 from tinygrad_cnn.extras import MissingExtra, optional_import
-from tinygrad_cnn.progress import progress_bar
 from tinygrad_cnn.train import AgeModel, Checkpoints, Curves, Pass, RunFolder, environment, evaluate, load_age_model
 from tinygrad_cnn.viz.graph import svg
 
@@ -131,50 +131,18 @@ def evaluate_folder(options: argparse.Namespace) -> None:
     conclude(run, f"{result.errors.words()}; everything is in {run.path}; data: {faces.kind}{trained}")
 
 
-def predict(options: argparse.Namespace) -> None:
-    """Print what is seen in each picture; those that can't be read are named at the end."""
-    import cv2
-
-    model = load_model(options.weights)
-    unreadable = []
-    if options.annotate is not None:
-        options.annotate.mkdir(parents=True, exist_ok=True)
-    say("   ".join([*columns(model.head), "picture"]))
-    bar = progress_bar("predicting", len(options.images), "pictures", delay=1, shown=not sys.stdout.isatty())
-    for number, path in enumerate(options.images, 1):
-        bar.update()
-        try:
-            face = read_image(path, model.image_size)
-            picture = face if options.annotate is None else read_image(path)
-        except UnreadableImage as error:
-            unreadable.append(f"{path}: {error}")
-            continue
-        predicted = model.predict(face[None])
-        line = "   ".join([*cells(model.head, predicted), str(path)])
-        say(line, event="prediction", picture=str(path), **answers(model.head, predicted))
-        if options.annotate is not None:
-            note = "" if model.data == REAL else f"trained on {model.data}"
-            _, content = cv2.imencode(".png", annotated(picture, in_short(model.head, predicted), note)[:, :, ::-1])
-            (options.annotate / f"{number:04d}-{path.stem}.png").write_bytes(content.tobytes())
-    bar.close()
-    if options.annotate is not None:
-        say(f"annotated pictures are in {options.annotate}")
-    say(f"{type(model.model).__name__} trained on {model.data}, {model.image_size}x{model.image_size} pixels")
-    if unreadable:
-        raise UserError("can't read " + "; ".join(unreadable))
-
-
 def explain(options: argparse.Namespace) -> None:
     """Draw what in one picture of a face made the model answer as it does."""
-    model = load_model(options.weights)
+    weights = options.weights or default_weights()
+    model = load_model(weights)
     subject = getattr(options, "subject", model.head.subjects[0])
     if subject not in model.head.subjects:
-        raise UserError(f"--subject: {options.weights} tells {', '.join(model.head.subjects)}, and no {subject}")
+        raise UserError(f"--subject: {weights} tells {', '.join(model.head.subjects)}, and no {subject}")
     out = options.out or Path(f"{options.image.stem}-explained.png")
     try:
         face = read_image(options.image, model.image_size)
     except UnreadableImage as error:
-        raise UserError(f"can't read {options.image}: {error}") from error
+        raise UserError(f"can't read {printable(options.image)}: {error}") from error
     if out.exists() and out.samefile(options.image):
         raise UserError(f"--out {out} would overwrite the picture itself")
     try:
@@ -198,14 +166,6 @@ def conclude(run: RunFolder, line: str) -> None:
 def measure(model: AgeModel, faces: Faces, part: str, batch_size: int) -> Pass:
     """What the model sees in the faces of a part, and how far off it is."""
     return evaluate(model.model, faces.loader(part, batch_size), model.head, f"{part} faces", flip=model.flip)
-
-
-def load_model(path: Path) -> AgeModel:
-    """The model in a weights file. Raises UserError where there is none."""
-    try:
-        return load_age_model(path, MODELS)
-    except (ValueError, FileNotFoundError) as error:
-        raise UserError(str(error)) from error
 
 
 def begin(options: argparse.Namespace, image_size: int, subjects: tuple[str, ...]) -> tuple[RunFolder, Faces]:
@@ -266,7 +226,7 @@ def record(run: RunFolder, options: argparse.Namespace, faces: Faces) -> None:
             **environment(),
         },
     )
-    run.log(*(f"skipped {path}: {why}" for path, why in faces.skipped))
+    run.log(*(f"skipped {printable(path)}: {why}" for path, why in faces.skipped))
 
 
 def draw_graph(run: RunFolder, model: AgeModel, faces: Faces) -> None:
@@ -297,8 +257,7 @@ def run_command(options: argparse.Namespace) -> int:
         require(options.command)
         tg.set_num_threads(options.threads)
         commands = {"train": train, "evaluate": evaluate_folder, "predict": predict, "explain": explain}
-        commands[options.command](options)
-        return 0
+        return commands[options.command](options) or 0
     except KeyboardInterrupt as interruption:
         say(str(interruption) or "interrupted", event="interrupted")
         return 130
@@ -332,7 +291,7 @@ def one_line(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return f"not enough memory: {error}"
     if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
+        return f"{printable(error.filename)}: {error.strerror}"
     return " ".join(str(error).split())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,13 +12,23 @@ from typing import Any
 import numpy as np
 
 from experiments.age.tasks import labels
-from tinygrad_cnn.data import DataLoader, KaggleUnreachable, Relabelled, Subset, SyntheticFaces, UTKFace, splits
+from tinygrad_cnn.data import (
+    DataLoader,
+    KaggleUnreachable,
+    Relabelled,
+    Subset,
+    SyntheticFaces,
+    UTKFace,
+    printable,
+    splits,
+)
 from tinygrad_cnn.data.transforms import Transform
 from tinygrad_cnn.data.utkface import GENDERS, RACES
 from tinygrad_cnn.train import fingerprint
 
 REAL, SYNTHETIC = "UTKFace", "synthetic faces"
 SYNTHETIC_COUNT = 4000
+REASONS = 3  # for skipping files, that are told one by one
 SYNTHETIC_BYTES = 4 * 2**30  # they are kept in memory
 Say = Callable[..., object]
 
@@ -138,7 +149,7 @@ def _read(folder: Path, options: argparse.Namespace, image_size: int, say: Say) 
         dataset = UTKFace(folder, image_size, options.cache_dir, options.limit)
     except ValueError as error:
         raise UserError(str(error)) from error
-    say(f"faces: {len(dataset):,} of {REAL} in {folder}, {len(dataset.skipped):,} files skipped")
+    say(f"faces: {len(dataset):,} of {REAL} in {printable(folder)}, {said_skipped(dataset)}")
     name = options.split
     try:
         if options.split_file is not None:
@@ -150,11 +161,33 @@ def _read(folder: Path, options: argparse.Namespace, image_size: int, say: Say) 
             split = splits.by_photo(dataset, options.split_seed)
     except ValueError as error:
         raise UserError(str(error)) from error
-    if split.not_in_dataset:
-        say(f"{len(split.not_in_dataset):,} faces of {options.split_file} are not in the data")
-    if split.not_in_file:
-        say(f"{len(split.not_in_file):,} faces are not in {options.split_file} and are left out")
+    if misfits := said_misfits(split):
+        say(f"{printable(options.split_file)}: {misfits}")
     return Faces(dataset, REAL, str(folder.resolve()), name, _parts(split, len(dataset)), dataset.skipped)
+
+
+def said_skipped(dataset: UTKFace) -> str:
+    """How many files were left out and why, the commonest reasons by name; the log names the files."""
+    reasons = Counter(why for _, why in dataset.skipped).most_common()
+    listed = [f"{count:,} {why}" for why, count in reasons[:REASONS]]
+    if others := sum(count for _, count in reasons[REASONS:]):
+        listed.append(f"{others:,} for other reasons")
+    unknown = sum(gender is None or race is None for gender, race in zip(dataset.genders, dataset.races, strict=True))
+    return (
+        f"{len(dataset.skipped):,} files skipped"
+        + (f" ({'; '.join(listed)})" if listed else "")
+        + (f"; {unknown:,} names tell the age alone" if unknown else "")
+    )
+
+
+def said_misfits(split: splits.Split) -> str:
+    """What of a split file did not fit the faces, counted; nothing where all of it did."""
+    counts = {
+        "{:,} faces of it are not in the data": len(split.not_in_dataset),
+        "{:,} faces are not in it and are left out": len(split.not_in_file),
+        "{:,} rows are repeated": split.repeated,
+    }
+    return "; ".join(words.format(count) for words, count in counts.items() if count)
 
 
 def _parts(split: splits.Split, count: int) -> dict[str, np.ndarray]:

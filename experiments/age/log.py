@@ -12,7 +12,10 @@ Every object has these fields; what else it has depends on its event:
                  threads, folder
     epoch        the epoch's row of history.csv, epochs (how many there will be), best (whether none was better)
     result       folder, data, trained_on, part, and the figures of metrics.json
-    prediction   picture (its path), and what the network tells of it: age_years, gender and gender_probability, ...
+    prediction   picture (its path), face (its number), x, y, width, height (its place in pixels), and what the network
+                 tells of it: age_years, gender and gender_probability, ...
+    no_face      picture
+    unreadable   picture
     explained    picture, file, answer
     interrupted  nothing else: Ctrl-C
     failed       nothing else: the command can't be done, and ends with status 2

@@ -27,6 +27,7 @@ MAY_CHANGE = (
 )  # when a run is resumed  # fmt: skip
 PATHS = ("resume", "data_dir", "cache_dir", "split_file", "out")
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".pdf", ".svg", ".eps", ".ps")
+TABLES = (".csv", ".json")
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -195,18 +196,31 @@ def _evaluate(parser: argparse.ArgumentParser) -> None:
 
 
 def _predict(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Print what a trained model sees in each picture of a face (JPEG or PNG)."
-    parser.add_argument("images", nargs="+", type=_path, metavar="IMAGE", help="picture of one face")
-    _weights(parser)
+    parser.description = (
+        "Find the faces in photographs (JPEG, PNG or WebP) and print what a trained model sees in each.\n"
+        "A table has the columns file, face, x, y, width, height and what the model tells, such as age_years."
+    )
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument(
+        "images", nargs="*", default=[], metavar="IMAGE", help="file, folder or pattern such as '*.jpg'"
+    )
+    source.add_argument("--camera", nargs="?", type=_count, const=0, metavar="NUMBER",
+                        help="show what a camera sees instead, until q is pressed (the first: 0)")  # fmt: skip
+    _weights(parser, required=False)
+    parser.add_argument("--no-detect", dest="detect", action="store_false", default=True,
+                        help="each picture is one face already, cut out as UTKFace's are")  # fmt: skip
+    parser.add_argument("--format", choices=("csv", "json"),
+                        help="print a table (default: as --out ends, else csv for folders and patterns)")  # fmt: skip
+    parser.add_argument("--out", type=_table, metavar="FILE", help="write that there, instead of to stdout")
     parser.add_argument("--annotate", type=_path, metavar="DIR",
-                        help="also write each picture there with the answer below it")  # fmt: skip
+                        help="also write each picture there, with its faces and their answers")  # fmt: skip
     _threads(parser)
 
 
 def _explain(parser: argparse.ArgumentParser) -> None:
     parser.description = "Draw what in a picture of a face made a trained model answer as it does."
-    parser.add_argument("image", type=_path, metavar="IMAGE", help="picture of one face (JPEG or PNG)")
-    _weights(parser)
+    parser.add_argument("image", type=_path, metavar="IMAGE", help="picture of one face (JPEG, PNG or WebP)")
+    _weights(parser, required=False)
     parser.add_argument("--out", type=_picture, metavar="FILE", help="write there (default: <IMAGE>-explained.png)")
     parser.add_argument("--subject", choices=("age", "gender", "age_group"), default=argparse.SUPPRESS,
                         help="what to explain (default: the first that the model tells)")  # fmt: skip
@@ -214,9 +228,10 @@ def _explain(parser: argparse.ArgumentParser) -> None:
     _threads(parser)
 
 
-def _weights(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--weights", type=_path, required=True, metavar="FILE", default=argparse.SUPPRESS,
-                        help="best.safetensors or last.safetensors of a run")  # fmt: skip
+def _weights(parser: argparse.ArgumentParser, required: bool = True) -> None:
+    default = "" if required else " (default: the best in models/weights)"
+    parser.add_argument("--weights", type=_path, required=required, metavar="FILE",
+                        help=f"best.safetensors or last.safetensors of a run{default}")  # fmt: skip
 
 
 def _faces(parser: argparse.ArgumentParser) -> None:
@@ -260,6 +275,13 @@ def _picture(text: str) -> Path:
     path = _path(text)
     if path.suffix.lower() not in PICTURES:
         raise argparse.ArgumentTypeError(f"must end in {', '.join(PICTURES)} (or in capitals), not {text!r}")
+    return path
+
+
+def _table(text: str) -> Path:
+    path = _path(text)
+    if path.suffix.lower() not in TABLES:
+        raise argparse.ArgumentTypeError(f"must end in {', '.join(TABLES)}, not {text!r}")
     return path
 
 

@@ -103,3 +103,10 @@ def in_short(head: Head, predicted: np.ndarray) -> str:
     if isinstance(head, Several):
         return ", ".join(in_short(own, part) for own, part in zip(head.heads, head.split(predicted), strict=True))
     return head.names[predicted.argmax()] if isinstance(head, Classes) else f"{predicted[0]:.0f} years"
+
+
+def answer_names(head: Head) -> list[str]:
+    """The names of `answers`, which a table's columns have before there are any."""
+    if isinstance(head, Several):
+        return [name for own in head.heads for name in answer_names(own)]
+    return [head.subject, f"{head.subject}_probability"] if isinstance(head, Classes) else ["age_years"]

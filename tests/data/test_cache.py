@@ -96,7 +96,7 @@ def test_unreadable_files_are_black_rows_with_a_reason(files, folder):
     files[5].path.write_bytes(b"nonsense")
     for _ in range(2):  # built, and opened
         images = cached_images(files, 40, folder)
-        assert images.unreadable == {5: "neither a JPEG nor a PNG file"}
+        assert images.unreadable == {5: "neither a JPEG nor a PNG nor a WebP file"}
         assert images.images[5].max() == 0
         assert images.images[6].max() > 0
 

@@ -93,6 +93,18 @@ class TestFromFile:
         assert split.not_in_file == ["21_0_0_1.jpg", "22_0_0_1.jpg", "23_0_0_1.jpg", "24_0_0_1.jpg"]
         assert len(split.train) == 1
 
+    def test_a_row_that_is_repeated_counts_once_and_is_told(self, faces, tmp_path):
+        rows = "file,split\r\n" + "20_0_0_1.jpg,train\r\n" * 3 + "21_0_0_1.jpg,val\r\n\r\n"
+        split = splits.from_file(faces, self.write(tmp_path, rows))
+        assert (split.train.tolist(), split.val.tolist(), split.repeated) == ([0], [1], 2)
+
+    def test_names_are_compared_and_never_opened(self, faces, tmp_path):
+        names = ["../20_0_0_1.jpg", "/etc/passwd", "", "20_0_0_1.jpg/..", "größe 顔.jpg", '"two\nlines.jpg"']
+        rows = "file,split\n" + "".join(f"{name},test\n" for name in names) + "20_0_0_1.jpg,train\n"
+        split = splits.from_file(faces, self.write(tmp_path, rows))
+        assert list(split.not_in_dataset) == [name.strip('"') for name in names]
+        assert (split.train.tolist(), split.test.tolist()) == ([0], [])
+
     @pytest.mark.parametrize(
         ("text", "words"),
         [
@@ -101,6 +113,10 @@ class TestFromFile:
             ("file,split\n20_0_0_1.jpg,training\n", "line 2: split must be train, val or test, not 'training'"),
             ("file,split\n20_0_0_1.jpg\n", "line 2: split must be train, val or test, not None"),
             ("file,split\na.jpg,val\na.jpg,train\n", "line 3: a.jpg is in train here, and in val before"),
+            (
+                'file,split\n"a\nb.jpg",val\n"a\nb.jpg",train\n',
+                r"line 5: a\\nb\.jpg is in train here, and in val before",
+            ),
             ("file,split\nother.jpg,train\n", "names none of the 5 images in"),
             ("file,split\n", "names none of the 5 images in"),
             (f"file,split\n{'x' * 200_000},train\n", r"split\.csv, line 2: .*field limit"),

@@ -45,6 +45,11 @@ def root(tmp_path):
         ("55_0_0_20170116232725357jpg.chip.jpg", (55, None, None)),  # a missing dot
         ("44_1_4_20170116235150272.pg.chip.jpg", (44, None, None)),
         ("30_7_9_20170116232725357.jpg", (30, None, None)),
+        ("30_-1_0_20170116232725357.jpg", (30, None, None)),
+        ("30_female_0_20170116232725357.jpg", (30, None, None)),
+        ("30_1_0_0_20170116232725357.jpg", (30, None, None)),  # a field too many
+        ("30__1_0_20170116232725357.jpg", (30, None, None)),
+        ("030_1_0_20170116232725357.jpg", (30, 1, 0)),
     ],
 )
 def test_a_name_tells_the_age_and_in_its_full_form_gender_and_race(name, label):
@@ -56,6 +61,10 @@ def test_a_name_tells_the_age_and_in_its_full_form_gender_and_race(name, label):
     [
         "131_0_0_1.jpg",
         "1000_0_0_1.jpg",
+        "999_0_0_1.jpg",
+        "9" * 5000 + "_0_0_1.jpg",
+        "26.5_0_0_1.jpg",
+        "young_0_0_1.jpg",
         "-5_0_0_1.jpg",
         "face.jpg",
         "_1_2_3.jpg",
@@ -114,7 +123,7 @@ def test_files_of_any_kind_are_skipped_with_a_reason(root):
         faces = UTKFace(root, 32)
         assert sorted(NAMES) == [file.name for file in faces.files]
         assert {path.name: reason for path, reason in faces.skipped} == {
-            "33_0_0_1.jpg": "neither a JPEG nor a PNG file",
+            "33_0_0_1.jpg": "neither a JPEG nor a PNG nor a WebP file",
             "34_0_0_1.jpg": "empty file",
             "35_0_0_1.jpg": "not a regular file",
             "36_0_0_1.jpg": "No such file or directory",

@@ -18,7 +18,9 @@ EVENTS = {
     "setup": {"parts", "to_beat", "parameters", "threads", "folder"},
     "epoch": {"epoch", "epochs", "best", "data", "train_loss", "val_loss", "learning_rate", "images_per_second"},
     "result": {"folder", "data", "trained_on", "part", "faces"},
-    "prediction": {"picture"},
+    "prediction": {"picture", "face", "x", "y", "width", "height"},
+    "no_face": {"picture"},
+    "unreadable": {"picture"},
     "explained": {"picture", "file", "answer"},
     "interrupted": set(),
     "failed": set(),
@@ -73,14 +75,13 @@ def test_every_line_of_train_evaluate_predict_and_explain_is_an_object(command, 
     assert (evaluated.status, evaluated.err) == (0, [])
     assert parsed(evaluated.out)[-1]["event"] == "result"
 
-    predicted = command("predict", photo, "nothing.png", *weights)
+    predicted = command("predict", photo, "nothing.png", "--no-detect", *weights)
     assert predicted.status == 2
     (prediction,) = [one for one in parsed(predicted.out) if one["event"] == "prediction"]
     assert prediction["picture"] == photo
     assert f"{prediction['age_years']:.1f}" == prediction["message"].split()[0]
     (failed,) = parsed(predicted.err)
-    assert (failed["event"], failed["level"]) == ("failed", "error")
-    assert "nothing.png" in failed["message"]
+    assert (failed["event"], failed["level"], failed["picture"]) == ("unreadable", "error", "nothing.png")
 
     explained = command("explain", photo, *weights, "--out", "why.png")
     assert (explained.status, explained.err) == (0, [])

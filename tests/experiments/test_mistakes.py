@@ -69,8 +69,12 @@ MISTAKES = {
     "too many faces": (["--data", "synthetic", "--limit", "99999999", "--out", "r"], "GiB of memory"),
     "a file for a run folder": (["--data", "synthetic", "--out", "file"], "file: File exists"),
     "a run folder below a file": (["--data", "synthetic", "--out", "file/run"], "Not a directory"),
-    "nothing to predict": (["predict", "--weights", "w"], "required: IMAGE"),
-    "no weights": (["predict", "a.jpg"], "required: --weights"),
+    "nothing to predict": (["predict", "--weights", "w"], "one of the arguments IMAGE --camera is required"),
+    "pictures and a camera": (["predict", "a.jpg", "--camera"], "--camera: not allowed with argument IMAGE"),
+    "a camera that is no number": (["predict", "--camera", "front"], "--camera: must be a whole number"),
+    "no weights": (["predict", "a.jpg"], "there are no trained weights in"),
+    "a table of no kind": (["predict", "a.jpg", "--out", "a.xls"], "--out: must end in .csv, .json, not 'a.xls'"),
+    "a table over the picture": (["predict", "a.jpg", "--out", "a.jpg"], "--out: must end in .csv, .json"),
     "weights that are not there": (["predict", "a.jpg", "--weights", "nowhere"], "nowhere"),
     "a folder for weights": (["predict", "a.jpg", "--weights", "empty"], "empty"),
     "a file that holds no weights": (["predict", "a.jpg", "--weights", "file"], "safetensors"),
@@ -84,7 +88,8 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_gets_one_clear_line_and_status_2(command, trained, mistake):
+def test_a_mistake_gets_one_clear_line_and_status_2(command, trained, mistake, monkeypatch):
+    monkeypatch.setattr("experiments.age.weights.FOLDER", Path("nowhere"))
     Path("empty").mkdir()
     Path("file").write_text("a file")
     arguments, message = MISTAKES[mistake]
@@ -118,7 +123,7 @@ def test_a_picture_cut_short_gets_one_line(tmp_path, script, trained):
         cwd=tmp_path, capture_output=True, text=True,
     )  # fmt: skip
     assert outcome.returncode == 2
-    assert outcome.stderr == "utkface_age.py predict: can't read cut.png: damaged or not a picture\n"
+    assert outcome.stderr == "utkface_age.py predict: can't read cut.png: damaged: its end is missing\n"
 
 
 def test_a_split_file_with_a_mistake_gets_one_line(command, photos):

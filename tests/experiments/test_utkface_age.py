@@ -172,7 +172,7 @@ def test_the_residual_network_trains_is_evaluated_and_predicts_with_every_head(c
     first, again = (json.loads(Path(folder, "metrics.json").read_text()) for folder in ("run", "e"))
     assert again["mae_years"] == pytest.approx(first["mae_years"], rel=1e-5)
     cv2.imwrite("face.png", SyntheticFaces(1, 64)[0][0])
-    outcome = command("predict", "face.png", "--weights", weights)
+    outcome = command("predict", "face.png", "--weights", weights, "--no-detect")
     assert outcome.status == 0
     assert 0 <= float(outcome.out[1].split()[0]) <= 130
     assert outcome.out[-1].startswith("AgeResNet trained on synthetic faces")
@@ -265,11 +265,32 @@ def test_a_split_file_without_test_faces_reports_on_the_validation_faces(command
         "--data-dir", photos, "--split-file", "split.csv", "--image-size", 32, "--epochs", 1, "--out", "r"
     )
     assert outcome.status == 0
-    assert "are not in split.csv and are left out" in "\n".join(outcome.out)
+    assert "are not in it and are left out" in "\n".join(outcome.out)
     assert json.loads(Path("r/metrics.json").read_text())["part"] == "val"
     settings = json.loads(Path("r/config.json").read_text())["settings"]
     assert (settings["split"], settings["split_file"]) == ("file", "split.csv")
     assert outcome.out[-1].startswith("val MAE")
+
+
+def test_what_is_wrong_with_labels_is_counted_in_one_line(command, photos, tmp_path):
+    shutil.copytree(photos, tmp_path / "faces")
+    some = iter(sorted((tmp_path / "faces").glob("[1-9]*_1_*")))
+    for name in ("-5_0_0_1", "999_0_0_1", "_0_0_1", "old_0_0_1", "40_7_0_1", "41_0_9_1", "42_0_0_0_1"):
+        next(some).rename(tmp_path / "faces" / f"{name}\n.jpg")
+    rows = [f"{path.name},{'val' if i % 4 else 'train'}" for i, path in enumerate(some)]
+    Path("split.csv").write_bytes("\r\n".join(["\ufefffile,split", *rows, rows[0], "../x.jpg,test"]).encode())
+    options = ["--data-dir", "faces", "--split-file", "split.csv", "--image-size", 16, "--epochs", 1, "--out", "run"]
+    outcome = command(*options)
+    assert outcome.status == 0
+    assert outcome.out[0] == (
+        "faces: 56 of UTKFace in faces, 6 files skipped (5 no age from 0 to 130 at the start of its name; "
+        "1 neither a JPEG nor a PNG nor a WebP file); 3 names tell the age alone"
+    )
+    assert outcome.out[1].startswith("split.csv: 1 faces of it are not in the data; ")
+    assert outcome.out[1].endswith(" faces are not in it and are left out; 1 rows are repeated")
+    log = Path("run/log.txt").read_text().splitlines()
+    assert sum(line.startswith("skipped ") for line in log) == 6
+    assert sum("-5_0_0_1\\n.jpg" in line for line in log) == 1
 
 
 def unreachable():
@@ -300,7 +321,7 @@ def test_a_download_is_trained_on(command, monkeypatch, photos):
     assert outcome.out[-1].endswith("data: UTKFace")
 
 
-# -- evaluate and predict ---------------------------------------------------------------------------------
+# -- evaluate ---------------------------------------------------------------------------------
 
 
 def test_evaluating_the_test_part_repeats_the_figures_of_the_training_run(command, trained):
@@ -327,57 +348,3 @@ def test_evaluating_a_folder_takes_all_its_faces_and_says_what_the_weights_have_
     assert "Faces that the weights were trained on, if any are in this folder, flatter the figure" in page
     for name in ("scatter.png", "predictions.png", "error_by_age.png"):
         assert b"trained on synthetic faces" in Path("e", name).read_bytes()
-
-
-def test_predict_prints_an_age_for_each_picture(command, trained, tmp_path):
-    import cv2
-
-    faces = SyntheticFaces(3, 32, seed=9)
-    paths = [tmp_path / f"face {i}.png" for i in range(3)]
-    for path, index in zip(paths, range(3), strict=True):
-        cv2.imwrite(str(path), faces[index][0][:, :, ::-1])
-    outcome = command("predict", *paths, "--weights", trained[0] / "best.safetensors")
-    ages = load_age_model(trained[0] / "best.safetensors", {"AgeCNN": AgeCNN}).predict(faces.batch(range(3))[0])
-    assert outcome.status == 0
-    assert [line.split(maxsplit=1) for line in outcome.out[1:4]] == [
-        [f"{age:.1f}", str(path)] for age, path in zip(ages, paths, strict=True)
-    ]
-    assert "trained on synthetic faces" in outcome.out[-1]
-
-
-def test_predict_writes_annotated_pictures_of_any_shape(command, trained, photos, tmp_path):
-    import cv2
-
-    picture = tmp_path / "wide.jpg"
-    cv2.imwrite(str(picture), np.full((90, 700, 3), 128, np.uint8))
-    small = next(iter(sorted(photos.glob("[1-9]*_1_*"))))
-    outcome = command("predict", picture, small, "--weights", trained[0] / "best.safetensors", "--annotate", "new/a")
-    assert outcome.status == 0
-    wide, enlarged = (cv2.imread(str(path)) for path in sorted(Path("new/a").iterdir()))
-    assert wide.shape[1] == 700
-    assert wide.shape[0] > 90
-    assert enlarged.shape[1] == 240  # of 48
-    assert cv2.imread(str(picture)).shape == (90, 700, 3)  # as it was
-
-
-@pytest.mark.parametrize("shape", [(9000, 1), (1, 9000), (1, 1), (2000, 30)])
-def test_predict_annotates_a_picture_of_any_proportions_without_blowing_it_up(command, trained, tmp_path, shape):
-    import cv2
-
-    cv2.imwrite(str(tmp_path / "odd.png"), np.full((*shape, 3), 128, np.uint8))
-    weights = trained[0] / "best.safetensors"
-    assert command("predict", tmp_path / "odd.png", "--weights", weights, "--annotate", "a").status == 0
-    (annotated,) = Path("a").iterdir()
-    height, width = cv2.imread(str(annotated)).shape[:2]
-    assert width == max(240, shape[1])
-    assert shape[0] < height < 4 * max(*shape, 240)
-
-
-def test_predict_goes_on_after_a_bad_picture_and_names_it(command, trained, photos):
-    good = next(iter(sorted(photos.glob("*_1_*"))))
-    bad = photos / "30_0_0_20170199999999999.jpg.chip.jpg"
-    outcome = command("predict", bad, "missing.jpg", good, "--weights", trained[0] / "best.safetensors")
-    assert (outcome.status, len(outcome.err)) == (2, 1)
-    assert bad.name in outcome.err[0]
-    assert "missing.jpg" in outcome.err[0]
-    assert str(good) in outcome.out[1]

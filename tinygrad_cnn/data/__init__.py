@@ -4,7 +4,7 @@ from . import splits, transforms
 from .cache import cache_folder
 from .copies import photo_groups
 from .dataset import ArrayDataset, Dataset, Relabelled, Subset
-from .decode import UnreadableImage, read_image
+from .decode import UnreadableImage, printable, read_image
 from .loader import DataLoader
 from .synthetic import SyntheticFaces
 from .transforms import Compose, augmentation, to_float
@@ -24,6 +24,7 @@ __all__ = [
     "augmentation",
     "cache_folder",
     "photo_groups",
+    "printable",
     "read_image",
     "splits",
     "to_float",

@@ -27,6 +27,7 @@ import numpy.typing as npt
 from ..kernels import get_num_threads
 from ..progress import progress_bar
 from .decode import UnreadableImage, read_image
+from .quiet import quiet
 
 FORMAT = "rgb, largest centred square, 2"  # a part of the key: change it with what read_image gives
 BLOCK_BYTES = 2**20  # images are decoded and written by the block: the last ones should not keep a thread waiting long
@@ -152,7 +153,10 @@ def _build(path: Path, files: Sequence[SourceFile], size: int, progress: bool) -
             pool = ThreadPoolExecutor(get_num_threads())
             try:
                 blocks = pool.map(decode, range(0, len(files), rows))
-                with progress_bar("decoding", len(files), "images", shown=progress) as bar:
+                with (
+                    quiet() as shown,
+                    progress_bar("decoding", len(files), "images", shown=progress, file=shown) as bar,
+                ):
                     for failures, block_checksums in blocks:
                         unreadable.update(failures)
                         checksums += block_checksums

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from .copies import photo_groups
 from .dataset import Dataset
+from .decode import printable
 from .utkface import UTKFace
 
 Integers = npt.NDArray[np.int64]
@@ -21,13 +22,15 @@ FRACTIONS = (0.8, 0.1, 0.1)  # of train, validation and test
 
 class Split(NamedTuple):
     """The indices of each part, ascending. From a file also what did not fit: names of the file that are not in
-    the dataset, and names of the dataset that are not in the file (these belong to no part)."""
+    the dataset, names of the dataset that are not in the file (these belong to no part), and how many rows of the
+    file repeat another."""
 
     train: Integers
     val: Integers
     test: Integers
     not_in_dataset: Sequence[str] = ()
     not_in_file: Sequence[str] = ()
+    repeated: int = 0
 
 
 def random(dataset: Dataset, seed: int = 0) -> Split:
@@ -69,10 +72,11 @@ def _cut(groups: Integers, seed: int) -> Split:
 def from_file(dataset: UTKFace, path: str | os.PathLike[str]) -> Split:
     """The split that a csv file gives in its columns `file` and `split` (train, val or test).
 
-    A part may have no rows. Raises ValueError, which names the line, for a file that can't be understood or
-    that fits none of the dataset's images, and OSError if it can't be read.
+    A part may have no rows, and a row may be repeated. Names are compared, never opened. Raises ValueError, which
+    names the line, for a file that can't be understood or that fits none of the dataset's images, and OSError if it
+    can't be read.
     """
-    parts = _read_parts(path)
+    parts, repeated = _read_parts(path)
     names = [file.name for file in dataset.files]
     assigned = np.array([parts.get(name, "") for name in names])
     if not assigned.any():
@@ -85,12 +89,14 @@ def from_file(dataset: UTKFace, path: str | os.PathLike[str]) -> Split:
         test,
         not_in_dataset=[name for name in parts if name not in known],
         not_in_file=[name for name in names if name not in parts],
+        repeated=repeated,
     )
 
 
-def _read_parts(path: str | os.PathLike[str]) -> dict[str, str]:
-    """File name -> train, val or test."""
+def _read_parts(path: str | os.PathLike[str]) -> tuple[dict[str, str], int]:
+    """File name -> train, val or test; and how many rows say again what one said before."""
     parts: dict[str, str] = {}
+    repeated = 0
     with open(path, newline="", encoding="utf-8-sig") as file:
         rows = csv.DictReader(file)
         try:
@@ -103,10 +109,12 @@ def _read_parts(path: str | os.PathLike[str]) -> dict[str, str]:
                 where = f"{path}, line {rows.line_num}"
                 if part not in ("train", "val", "test"):
                     raise ValueError(f"{where}: split must be train, val or test, not {part!r}")
-                if parts.setdefault(name, part) != part:
-                    raise ValueError(f"{where}: {name} is in {part} here, and in {parts[name]} before")
+                if parts.get(name, part) != part:
+                    raise ValueError(f"{where}: {printable(name)} is in {part} here, and in {parts[name]} before")
+                repeated += name in parts
+                parts[name] = part
         except UnicodeDecodeError as error:
             raise ValueError(f"{path} is not UTF-8 text: {error}") from error
         except csv.Error as error:
             raise ValueError(f"{path}, line {rows.reader.line_num}: {error}") from error
-    return parts
+    return parts, repeated

@@ -20,6 +20,7 @@ from ..extras import optional_import
 from .cache import SourceFile, cached_images
 from .copies import photo_groups
 from .dataset import Array, Dataset, Indices, as_indices
+from .decode import printable
 
 KAGGLE_HANDLE = "jangedoo/utkface-new/versions/1"  # a numbered version is found offline once downloaded
 KAGGLE_SECONDS = 10  # how long Kaggle may take to answer
@@ -28,7 +29,7 @@ GENDERS = ("male", "female")  # the dataset's own names for 0, 1, ...
 RACES = ("White", "Black", "Asian", "Indian", "Others")
 
 _EXTENSIONS = (".jpg", ".jpeg", ".png")
-_FULL_NAME = re.compile(r"([0-9]+)_([01])_([0-4])_[0-9]+\.(jpe?g|png)(\.chip\.jpg)?", re.IGNORECASE)
+_FULL_NAME = re.compile(r"([0-9]{1,3})_([01])_([0-4])_[0-9]+\.(jpe?g|png)(\.chip\.jpg)?", re.IGNORECASE)
 _AGE_FIRST = re.compile(r"\s*([0-9]{1,3})_")
 
 
@@ -101,7 +102,7 @@ class UTKFace(Dataset):
         return self._cache.take(self._rows[chosen]), self.ages[chosen]
 
     def describe(self, index: int) -> str:
-        return str(self.files[index])
+        return printable(self.files[index])
 
     @property
     def targets(self) -> npt.NDArray[np.float32]:
@@ -178,7 +179,7 @@ class UTKFace(Dataset):
         message = f"UTKFace: no usable image [age]_[gender]_[race]_[date].jpg in {self.root} or below it"
         if self.skipped:
             path, why = self.skipped[0]
-            message += f"; {len(self.skipped)} files were skipped, the first, {path.name}: {why}"
+            message += f"; {len(self.skipped)} files were skipped, the first, {printable(path.name)}: {why}"
         return message
 
 
