@@ -64,7 +64,8 @@ On the {faces:,} validation faces, which also chose the epoch: mean absolute err
 
 - It errs most where it saw fewest faces: the old, above all those over 90, are made younger.
 - It sees apparent age, as a photograph shows it: light, make-up, health and blur change it. It knows no documents.
-- It expects one upright face, cut out as in UTKFace. Of a picture without a face it tells an age as well.
+- It expects one upright face, cut out as in UTKFace. `predict` cuts faces out of photographs with OpenCV's detector,
+  which misses profiles and tilted heads. Of a cut-out picture without a face the network tells an age as well.
 - The tables above show by how much it serves some groups worse than others; groups that the data set does not name were
   not measured.
 
