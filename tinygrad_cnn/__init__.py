@@ -35,12 +35,13 @@ from .tensor import Tensor
 if TYPE_CHECKING:
     from . import anomaly, data, explain, io, profiler, train, viz
     from .anomaly import detect_anomaly
-    from .io import load, save
+    from .io import export_onnx, load, save
     from .profiler import profile
     from .viz import draw
 else:  # what not every program needs is imported when it is first asked for (PEP 562)
     _rooms = {"anomaly", "data", "explain", "io", "profiler", "train", "viz"}
-    _rooms_of = {"detect_anomaly": "anomaly", "draw": "viz", "load": "io", "profile": "profiler", "save": "io"}
+    _rooms_of = {"detect_anomaly": "anomaly", "draw": "viz", "profile": "profiler"}
+    _rooms_of |= dict.fromkeys(("export_onnx", "load", "save"), "io")
 
     def __getattr__(name: str) -> object:
         if name in _rooms_of:

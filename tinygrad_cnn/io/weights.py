@@ -45,7 +45,7 @@ def save(
     for key, text in (metadata or {}).items():
         if not (isinstance(key, str) and isinstance(text, str)):
             raise TypeError(f"save: metadata maps strings to strings, not {key!r} to {text!r}")
-    _write_atomically(Path(path), to_bytes(arrays, metadata=dict(metadata) if metadata else None))
+    write_atomically(Path(path), to_bytes(arrays, metadata=dict(metadata) if metadata else None))
 
 
 def load(path: PathLike) -> dict[str, np.ndarray]:
@@ -73,9 +73,9 @@ def _plain_array(name: Any, value: Any) -> np.ndarray:
     return array
 
 
-def _write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes) -> None:
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {os.fspath(path.parent)!r} to save weights in")
+        raise FileNotFoundError(f"there is no folder {os.fspath(path.parent)!r} to write to")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
     try:
         with open(temporary, "wb") as file:
