@@ -5,6 +5,7 @@ python experiments/utkface_age.py --resume runs/<name>                 goes on w
 python experiments/utkface_age.py evaluate --weights W --data-dir D    tests on a folder of faces
 python experiments/utkface_age.py predict PHOTO...                     prints what it sees in each face
 python experiments/utkface_age.py explain FACE                         draws what in the picture made the age
+python experiments/utkface_age.py export --weights W --out age.onnx    writes the model for ONNX Runtime
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ import numpy as np
 
 import tinygrad_cnn as tg
 from experiments.age.explain import explanation, plot_explanation
+from experiments.age.export import export
 from experiments.age.faces import Faces, UserError, find_faces
 from experiments.age.fit import fit
 from experiments.age.live import open_window
@@ -50,6 +52,7 @@ PACKAGES = {  # what a command needs that not every install has, beside OpenCV
     "evaluate": ("tqdm", "matplotlib"),
     "predict": ("tqdm",),
     "explain": ("tqdm", "matplotlib"),
+    "export": ("onnx",),
 }
 
 
@@ -163,6 +166,17 @@ def conclude(run: RunFolder, line: str) -> None:
     run.say(line, event="result", folder=str(run.path), **metrics)
 
 
+def export_model(options: argparse.Namespace) -> None:
+    """Write a trained model as an ONNX file."""
+    model = load_model(options.weights)
+    out = options.out or options.weights.with_suffix(".onnx")
+    export(model, out)
+    told = ", ".join(subject.replace("_", " ") for subject in model.head.subjects)
+    size = f"{model.image_size}x{model.image_size}"
+    trained = f"{type(model.model).__name__} trained on {model.data}"
+    say(f"{out}: {told} from uint8 RGB pictures of {size} pixels; {trained}", event="exported", file=str(out))
+
+
 def measure(model: AgeModel, faces: Faces, part: str, batch_size: int) -> Pass:
     """What the model sees in the faces of a part, and how far off it is."""
     return evaluate(model.model, faces.loader(part, batch_size), model.head, f"{part} faces", flip=model.flip)
@@ -256,7 +270,13 @@ def run_command(options: argparse.Namespace) -> int:
     try:
         require(options.command)
         tg.set_num_threads(options.threads)
-        commands = {"train": train, "evaluate": evaluate_folder, "predict": predict, "explain": explain}
+        commands = {
+            "train": train,
+            "evaluate": evaluate_folder,
+            "predict": predict,
+            "explain": explain,
+            "export": export_model,
+        }
         return commands[options.command](options) or 0
     except KeyboardInterrupt as interruption:
         say(str(interruption) or "interrupted", event="interrupted")

@@ -29,6 +29,7 @@ NEEDS = {  # code that needs a package, and which
     "tg.draw(tg.ones(2).requires_grad_().sum())": "graphviz",
     "viz.plot_filters(np.zeros((2, 3, 3, 3)))": "matplotlib",
     "viz.plot_scatter([1.0], [2.0])": "matplotlib",
+    "tg.export_onnx(nn.Linear(1, 1), tg.ones(1, 1), 'm.onnx')": "onnx",
 }
 COMMANDS = {  # what the main job's commands need
     "train --data synthetic": {"cv2", "tqdm", "matplotlib", "graphviz"},
@@ -36,6 +37,7 @@ COMMANDS = {  # what the main job's commands need
     "train --data synthetic --tensorboard": {"tensorboardX"},
     "predict photo.jpg --weights W": {"cv2", "tqdm"},
     "explain photo.jpg --weights W": {"cv2", "tqdm", "matplotlib"},
+    "export --weights W": {"cv2", "onnx"},
 }
 
 
@@ -81,7 +83,7 @@ def test_every_part_can_be_imported_with_none_of_them(tmp_path):
     run_without({*EXTRA_OF}, f"import importlib\nfor name in {modules}: importlib.import_module(name)", tmp_path)
 
 
-@pytest.mark.parametrize("package", ["cv2", "tqdm", "matplotlib", "graphviz", "tensorboardX"])
+@pytest.mark.parametrize("package", ["cv2", "tqdm", "matplotlib", "graphviz", "tensorboardX", "onnx"])
 def test_the_command_line_says_it_in_one_line_before_it_starts(package, tmp_path):
     commands = [command for command, needed in COMMANDS.items() if package in needed]
     code = f"""

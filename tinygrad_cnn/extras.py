@@ -12,6 +12,7 @@ EXTRA_OF = {  # by the name that is imported
     "matplotlib": "plots",
     "graphviz": "graph",
     "tensorboardX": "tensorboard",
+    "onnx": "onnx",
 }
 
 

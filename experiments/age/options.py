@@ -16,7 +16,7 @@ from models.age_resnet import LEAST_SIZE
 from tinygrad_cnn.data.transforms import AUGMENTATIONS
 from tinygrad_cnn.train import Checkpoints
 
-COMMANDS = ("train", "evaluate", "predict", "explain")
+COMMANDS = ("train", "evaluate", "predict", "explain", "export")
 CLASSES = ("gender", "age_group")  # tasks that tell no age in years
 HEAD_DEFAULTS: dict[str, dict[str, object]] = {
     "regression": {"loss": "smooth_l1"},
@@ -38,7 +38,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     elif rest and not rest[0].startswith("-"):
         Parser(prog="utkface_age.py").error(f"no command {rest[0]!r}; there are {', '.join(COMMANDS)}")
     parser = Parser(prog=f"utkface_age.py {command}", allow_abbrev=False, formatter_class=Help)
-    {"train": _train, "evaluate": _evaluate, "predict": _predict, "explain": _explain}[command](parser)
+    {"train": _train, "evaluate": _evaluate, "predict": _predict, "explain": _explain, "export": _export}[command](
+        parser
+    )
     parser.add_argument(OPTION, choices=("text", "json"), default="text",
                         help="text for a reader, or one JSON object per line (see experiments/age/log.py)")  # fmt: skip
     options = parser.parse_args(rest)
@@ -77,7 +79,7 @@ class Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFo
 def _train(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Train a network on UTKFace, test it, and write all that came of it to a run folder.\n"
-        "The other commands, each with --help: evaluate, predict, explain."
+        "The other commands, each with --help: evaluate, predict, explain, export."
     )
     _faces(parser)
     group = _run_folder(parser)
@@ -228,6 +230,13 @@ def _explain(parser: argparse.ArgumentParser) -> None:
     _threads(parser)
 
 
+def _export(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Write a trained model, with all that reads pictures and answers, as one ONNX file."
+    _weights(parser)
+    parser.add_argument("--out", type=_onnx_file, metavar="FILE", help="write there (default: <weights>.onnx)")
+    _threads(parser)
+
+
 def _weights(parser: argparse.ArgumentParser, required: bool = True) -> None:
     default = "" if required else " (default: the best in models/weights)"
     parser.add_argument("--weights", type=_path, required=required, metavar="FILE",
@@ -282,6 +291,13 @@ def _table(text: str) -> Path:
     path = _path(text)
     if path.suffix.lower() not in TABLES:
         raise argparse.ArgumentTypeError(f"must end in {', '.join(TABLES)}, not {text!r}")
+    return path
+
+
+def _onnx_file(text: str) -> Path:
+    path = _path(text)
+    if path.suffix.lower() != ".onnx":
+        raise argparse.ArgumentTypeError(f"must end in .onnx, not {text!r}")
     return path
 
 

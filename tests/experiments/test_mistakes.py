@@ -50,7 +50,7 @@ MISTAKES = {
     "a gradient of no length": (["--clip", "0"], "--clip: must be more than 0"),
     "no patience": (["--patience", "0"], "--patience: must be a whole number of at least 1"),
     "an unknown option": (["--epoch", "3"], "unrecognized arguments"),
-    "an unknown command": (["test"], "no command 'test'; there are train, evaluate, predict, explain"),
+    "an unknown command": (["test"], "no command 'test'; there are train, evaluate, predict, explain, export"),
     "a misspelt command": (["evalute", "--weights", "w"], "no command 'evalute'"),
     "no steps between checkpoints": (["--checkpoint-every", "0"], "--checkpoint-every: must be a whole number"),
     "a run that is not there": (["--resume", "nowhere"], "nowhere holds no checkpoint"),
@@ -83,6 +83,10 @@ MISTAKES = {
         ["predict", "a.jpg", "--weights", "resized.safetensors"],
         "does not fit AgeCNN at 64x64",
     ),
+    "exporting without weights": (["export"], "required: --weights"),
+    "exporting what is not there": (["export", "--weights", "nowhere"], "nowhere"),
+    "exporting what holds no weights": (["export", "--weights", "file"], "safetensors"),
+    "exporting to another kind of file": (["export", "--weights", "w", "--out", "age.pt"], "must end in .onnx"),
     "evaluating without weights": (["evaluate", "--data-dir", "empty"], "required: --weights"),
 }
 

@@ -136,8 +136,8 @@ def damaged() -> dict[str, bytes]:
         "too long": good + b"x",
         "header overwritten": good[:8] + b"\0" * 40 + good[48:],
         "an unknown dtype": good.replace(b"F64", b"F99"),
-        "a dtype that NumPy has not": good.replace(b'"F64","shape":[10]', b'"BF16","shape":[40]').replace(
-            good[:1], bytes([good[0] + 1]), 1
+        "a dtype that NumPy has not": good.replace(b'"F64","shape":[10]', b'"F8_E4M3","shape":[80]').replace(
+            good[:1], bytes([good[0] + 4]), 1
         ),
         "a pickle": b"\x80\x04\x95\x10\x00\x00\x00\x00\x00\x00\x00\x8c\x05posix\x94",
     }
@@ -151,13 +151,18 @@ def test_a_damaged_file_is_one_clear_error_that_names_it(kind: str, tmp_path: Pa
         weights.load(path)
 
 
-def test_bfloat16_which_numpy_has_not_is_such_an_error_too(tmp_path: Path) -> None:
+def test_bfloat16_which_numpy_has_not_is_read_as_float32(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     from safetensors.torch import save_file
 
-    save_file({"a": torch.ones(2, dtype=torch.bfloat16)}, tmp_path / "w")
-    with pytest.raises(ValueError, match="bfloat16"):
-        weights.load(tmp_path / "w")
+    values = torch.tensor([[1.0, -3.1415], [float("inf"), 1e-40]]).to(torch.bfloat16)
+    mixed = {"b": values, "a": torch.ones(3), "none": torch.zeros(0, 2, dtype=torch.bfloat16), "one": values[0, 1]}
+    save_file(mixed, tmp_path / "w", metadata={"from": "torch"})
+    loaded = weights.load(tmp_path / "w")
+    for name, array in loaded.items():
+        assert array.dtype == np.float32
+        assert array.flags.writeable
+        np.testing.assert_array_equal(array, mixed[name].float().numpy())
 
 
 def test_a_write_that_fails_leaves_the_earlier_file_and_nothing_else(

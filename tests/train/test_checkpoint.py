@@ -39,8 +39,25 @@ def test_predictions_are_years_and_record_no_graph(model):
     assert not model.model.training
 
 
-def test_a_file_from_before_there_were_heads_still_loads(model, tmp_path):
-    about = {key: text for key, text in model.metadata().items() if key not in ("head", "flip_averaging")}
+def test_a_file_says_what_made_it_and_all_that_using_it_takes(path):
+    assert tg.io.load_metadata(path) == {
+        "format": "1",
+        "made_by": f"tinygrad_cnn {tg.__version__}",
+        "model": "AgeCNN",
+        "image_size": "16",
+        "pixels": "RGB, (value / 255 - 0.5) / 0.5",
+        "head": "regression",
+        "age_mean_years": "33.3",
+        "age_std_years": "19.9",
+        "flip_averaging": "no",
+        "median_age_years": "29.0",
+        "data": "synthetic faces",
+    }
+
+
+def test_a_file_from_before_there_were_heads_and_formats_still_loads(model, tmp_path):
+    new = ("format", "made_by", "head", "flip_averaging")
+    about = {key: text for key, text in model.metadata().items() if key not in new}
     tg.save(model.model.state_dict(), tmp_path / "w.safetensors", metadata=about)
     loaded = load_age_model(tmp_path / "w.safetensors", MODELS)
     assert (loaded.head, loaded.flip) == (model.head, False)
@@ -92,6 +109,11 @@ def test_a_cut_file_is_an_error(path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (
+            {"format": "2", "made_by": "tinygrad_cnn 9.0"},
+            "made by tinygrad_cnn 9.0, in format '2'; this version reads '1'",
+        ),
+        ({"format": "", "made_by": None}, "made by another program, in format ''"),
         ({"model": None}, "lacks.*model"),
         ({"age_mean_years": None}, "lacks.*age_mean_years"),
         ({"image_size": "big"}, "lacks.*big"),

@@ -31,7 +31,11 @@ class AgeModel:
 
     def metadata(self) -> dict[str, str]:
         """What stands beside the weights in their file."""
+        import tinygrad_cnn
+
         return {
+            "format": FORMAT,
+            "made_by": f"tinygrad_cnn {tinygrad_cnn.__version__}",
             "model": type(self.model).__name__,
             "image_size": str(self.image_size),
             "pixels": PIXELS,
@@ -55,6 +59,7 @@ class AgeModel:
             return reported(self.see(Tensor(to_float(images))))
 
 
+FORMAT = "1"  # of this metadata; a file from before formats had numbers is of format 1
 PIXELS = f"RGB, (value / 255 - {MEAN}) / {STD}"
 
 
@@ -66,6 +71,11 @@ def load_age_model(path: str | Path, models: Mapping[str, Callable[..., Module]]
     such a model.
     """
     about = load_metadata(path)
+    if about.get("format", FORMAT) != FORMAT:
+        made_by = about.get("made_by", "another program")
+        raise ValueError(
+            f"{path} was made by {made_by}, in format {about['format']!r}; this version reads {FORMAT!r}: update it"
+        )
     try:
         name, size, data = about["model"], int(about["image_size"]), about["data"]
         head, median = load_head(about), float(about["median_age_years"])

@@ -84,7 +84,7 @@ REFUSED = {
     "other operations for more items": (lambda x: x if len(x) < 3 else x * 2, "which operations run depends"),
     "a product over the batch": (lambda x: x.prod(0), "which operations run depends on the batch size"),
     "a loop over items": (lambda x: tg.stack([y.sum() for y in x]), "which operations run depends"),
-    "random numbers": (lambda x: F.dropout(x, 0.5, training=True), "mul has no ONNX form: it takes an array"),
+    "random numbers": (lambda x: F.dropout(x, 0.5, training=True), "dropout has no ONNX form: it draws random"),
     "a mask that is computed": (lambda x: x[x > 0], "the size of its result depends on values"),
     "an output that is no operation's": (lambda x: Tensor(x.data * 2), "'output' changes with the batch size"),
     "as many outputs as items": (lambda x: [x[0]] * len(x), "how many outputs there are"),

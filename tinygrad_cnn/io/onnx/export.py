@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...extras import optional_import
 from ...tensor import Tensor
 from ..weights import write_atomically
 from .batch import BATCHES, Dim, Varying, merge
@@ -40,7 +41,7 @@ def export_onnx(
 
     The model runs a few times, at other batch sizes and values, to see what depends on them. Raises
     NotImplementedError, naming the operation and its module, for what ONNX has no form for or a graph can't follow;
-    ImportError without the onnx package.
+    MissingExtra without the onnx package.
 
     >>> import os, tempfile
     >>> import tinygrad_cnn as tg
@@ -103,13 +104,11 @@ def to_model(trace: Trace, state: Mapping[str, np.ndarray], output_names: Sequen
 
 
 def _onnx() -> Any:
-    try:
+    with optional_import():
         import onnx
         import onnx.checker
         import onnx.numpy_helper
         import onnx.shape_inference
-    except ImportError as error:
-        raise ImportError(f"export_onnx needs the onnx package: pip install 'tinygrad-cnn[onnx]' ({error})") from error
     return onnx
 
 

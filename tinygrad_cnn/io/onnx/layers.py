@@ -92,11 +92,21 @@ def normalize_channels(call: Call) -> str:
     return call.node("Add", standard, _along_channels(call, call.input(2), call.input_shape(2)))
 
 
+def layer_norm(call: Call) -> str:
+    axes = call.options["axes"]
+    shape = call.graph.sizes(call.shape[len(call.shape) - axes :])
+    weight, bias = (
+        call.node("Expand", call.input(i), shape) if not call.input_shape(i) else call.input(i) for i in (1, 2)
+    )
+    return call.node("LayerNormalization", call.input(0), weight, bias, axis=-axes, epsilon=call.options["eps"])
+
+
 LAYERS = {
     "affine": affine,
     "channel_statistics": channel_statistics,
     "convolve": convolve,
     "convolve_input": convolve_input,
+    "layer_norm": layer_norm,
     "normalize_channels": normalize_channels,
     "pool_average": pool_average,
     "pool_largest": pool_max,

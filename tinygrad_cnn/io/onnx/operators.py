@@ -15,6 +15,7 @@ from .batch import Varying
 from .graph import Call, Size
 from .indexing import take
 from .layers import LAYERS
+from .losses import LOSSES
 
 Builder = Callable[[Call], str]
 
@@ -22,13 +23,14 @@ Builder = Callable[[Call], str]
 IN_GRADIENTS = "it runs in gradients alone"
 NO_FORM = {
     **dict.fromkeys(
-        ("channel_sums", "convolve_weight", "huber_slope", "log_softmax_input", "normalize_input", "pool_winners",
-         "put", "softmax_cross_entropy_input", "softmax_input", "sum_channels", "unpool_average", "unpool_max",
-         "where_positive"),
+        ("channel_sums", "convolve_weight", "cross_entropy_input", "layer_norm_input", "layer_norm_sums",
+         "log_softmax_input", "loss_slopes", "nll_input", "normalize_input", "pool_winners", "put", "softmax_input",
+         "sum_channels", "unpool_average", "unpool_max", "where_positive"),
         IN_GRADIENTS,
     ),
+    **dict.fromkeys(("cross_entropy", "nll_loss"), "its class indices are read outside the graph; export without it"),
+    "dropout": "it draws random numbers; in evaluation, pass training=self.training",
     "overwrite": "ONNX values are never written to; combine them with where or cat",
-    "softmax_cross_entropy": "its class indices are read outside the graph; export the model without its loss",
 }  # fmt: skip
 
 # Operations that are one node, of inputs in the result's dtype.
@@ -44,7 +46,7 @@ BITWISE = {"bitwise_and": "And", "bitwise_not": "Not", "bitwise_or": "Or", "bitw
 REDUCE = {"euclidean_over": "ReduceL2", "logsumexp_over": "ReduceLogSumExp", "max_over": "ReduceMax",
           "min_over": "ReduceMin", "sum_over": "ReduceSum"}  # fmt: skip
 
-BUILDERS: dict[str, Builder] = {"take": take, **LAYERS}
+BUILDERS: dict[str, Builder] = {"take": take, **LAYERS, **LOSSES}
 
 
 def _table(kinds: dict[str, str], build: Callable[[Call, str], str]) -> None:
@@ -181,23 +183,6 @@ def _clip(call: Call) -> str:
 
 def _is_number(thing: Any, number: float) -> bool:
     return type(thing) is float and thing == number
-
-
-@_builds("huber")
-def _huber(call: Call) -> str:
-    size = call.node("Abs", *call.inputs)
-    near = call.node("Min", size, call.constant(call.options["delta"], call.dtype))
-    half = call.node("Mul", near, call.constant(0.5, call.dtype))
-    return call.node("Mul", near, call.node("Sub", size, half))
-
-
-@_builds("bernoulli")
-def _bernoulli(call: Call) -> str:
-    x, target = call.inputs
-    one, least = call.constant(1, call.dtype), call.constant(-100, call.dtype)
-    logs = [call.node("Max", call.node("Log", p), least) for p in (x, call.node("Sub", one, x))]
-    shares = [call.node("Mul", w, log) for w, log in zip((target, call.node("Sub", one, target)), logs, strict=True)]
-    return call.node("Neg", call.node("Add", *shares))
 
 
 # -- reductions ------------------------------------------------------------------------------------------
