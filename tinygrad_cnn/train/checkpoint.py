@@ -31,11 +31,11 @@ class AgeModel:
 
     def metadata(self) -> dict[str, str]:
         """What stands beside the weights in their file."""
-        import tinygrad_cnn
+        from .. import __version__
 
         return {
             "format": FORMAT,
-            "made_by": f"tinygrad_cnn {tinygrad_cnn.__version__}",
+            "made_by": f"tinygrad_cnn {__version__}",
             "model": type(self.model).__name__,
             "image_size": str(self.image_size),
             "pixels": PIXELS,
