@@ -16,11 +16,11 @@ PACKAGE = ROOT / "tinygrad_cnn"
 SOURCES = sorted(path for folder in ("tinygrad_cnn", "models", "experiments") for path in (ROOT / folder).rglob("*.py"))
 
 # Each room, and the rooms that a module-level import in it may reach.
-ENGINE = {"autograd", "dtypes", "guard", "modes", "tensor", "inplace", "protocols", "random", "creation"}
+ENGINE = {"arguments", "autograd", "dtypes", "guard", "modes", "tensor", "inplace", "protocols", "random", "creation"}
 ENGINE |= {"extras", "progress"}
 BELOW = {
     "kernels": set(),
-    "ops": {"kernels", "autograd", "dtypes", "modes"},
+    "ops": {"arguments", "kernels", "autograd", "dtypes", "modes"},
     "nn": ENGINE | {"kernels", "ops", "functional", "optim", "losses"},
     "optim": ENGINE | {"kernels", "ops"},
     "data": ENGINE | {"kernels"},

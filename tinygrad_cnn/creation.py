@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import numbers
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from .arguments import checked, taken
 from .dtypes import constant
 from .random import default_generator
 from .tensor import Tensor
 
 
-def _shape(size: tuple[Any, ...]) -> tuple[int, ...]:
-    return tuple(size[0]) if len(size) == 1 and isinstance(size[0], (tuple, list)) else size
+def _shape(size: tuple[Any, ...], name: str) -> tuple[int, ...]:
+    sizes = size[0] if len(size) == 1 and isinstance(size[0], (tuple, list)) else size
+    shape = tuple(taken(n, "int", name, "each size") for n in sizes)
+    if min(shape, default=0) < 0:
+        raise ValueError(f"{name}: a shape is made of sizes of at least 0, got {shape}")
+    return shape
 
 
 def tensor(data: ArrayLike | Tensor, requires_grad: bool = False, dtype: DTypeLike | None = None) -> Tensor:
@@ -58,11 +63,8 @@ def from_dlpack(x: Any) -> Tensor:
     return from_numpy(np.from_dlpack(x))
 
 
-def _filled(size: tuple[Any, ...], value: Any, dtype: DTypeLike, requires_grad: bool) -> Tensor:
-    shape = _shape(size)
-    if any(not isinstance(n, numbers.Integral) or n < 0 for n in shape):
-        raise ValueError(f"a shape is made of sizes of at least 0, got {shape}")
-    return Tensor._make(np.full(shape, value, dtype), None).requires_grad_(requires_grad)
+def _filled(size: tuple[Any, ...], value: Any, dtype: DTypeLike, requires_grad: bool, name: str) -> Tensor:
+    return Tensor._make(np.full(_shape(size, name), value, dtype), None).requires_grad_(requires_grad)
 
 
 def zeros(*size: Any, dtype: DTypeLike = np.float32, requires_grad: bool = False) -> Tensor:
@@ -73,42 +75,55 @@ def zeros(*size: Any, dtype: DTypeLike = np.float32, requires_grad: bool = False
     Tensor([[0., 0.],
             [0., 0.]])
     """
-    return _filled(size, 0, dtype, requires_grad)
+    return _filled(size, 0, dtype, requires_grad, "zeros")
 
 
 def ones(*size: Any, dtype: DTypeLike = np.float32, requires_grad: bool = False) -> Tensor:
     """Ones of the given shape."""
-    return _filled(size, 1, dtype, requires_grad)
+    return _filled(size, 1, dtype, requires_grad, "ones")
 
 
+@checked
 def full(
-    size: tuple[int, ...], fill_value: float, dtype: DTypeLike | None = None, requires_grad: bool = False
+    size: tuple[int, ...], fill_value: bool | float, dtype: DTypeLike | None = None, requires_grad: bool = False
 ) -> Tensor:
     """The given shape, filled with one value."""
-    return _filled((size,), fill_value, Tensor(fill_value).dtype if dtype is None else dtype, requires_grad)
+    return _filled((size,), fill_value, Tensor(fill_value).dtype if dtype is None else dtype, requires_grad, "full")
 
 
+@checked
 def zeros_like(x: Tensor) -> Tensor:
     """Zeros of x's shape and dtype."""
     return zeros(x.shape, dtype=x.dtype)
 
 
+@checked
 def ones_like(x: Tensor) -> Tensor:
     """Ones of x's shape and dtype."""
     return ones(x.shape, dtype=x.dtype)
 
 
+@checked
 def arange(*bounds: float, dtype: DTypeLike | None = None) -> Tensor:
     """start (default 0), start + step, ... below stop, as in `range`; floats if any argument is one."""
+    bounds = tuple(taken(bound, "int | float", "arange", "each of start, stop and step") for bound in bounds)
+    if not all(map(math.isfinite, bounds)) or bounds[2:] == (0,):
+        raise ValueError(f"arange: start, stop and step must be finite, and step not 0, got {bounds}")
     array = np.arange(*bounds, dtype=dtype)
     return from_numpy(array.astype(np.float32) if dtype is None and array.dtype.kind == "f" else array)
 
 
+@checked
 def linspace(start: float, end: float, steps: int, dtype: DTypeLike = np.float32) -> Tensor:
-    """`steps` numbers at equal distances from start to end."""
-    return from_numpy(np.linspace(start, end, steps, dtype=dtype))
+    """`steps` numbers at equal distances from start to end, which are met exactly."""
+    if steps < 0:
+        raise ValueError(f"linspace: steps must be at least 0, got {steps}")
+    i, step = np.arange(steps), (end - start) / max(steps - 1, 1)
+    with np.errstate(invalid="ignore", over="ignore"):  # of infinite ends, as in Torch
+        return from_numpy(np.where(i < steps // 2, start + i * step, end - (steps - 1 - i) * step).astype(dtype))
 
 
+@checked
 def eye(n: int, m: int | None = None, dtype: DTypeLike = np.float32) -> Tensor:
     """The n x m matrix with ones on its diagonal."""
     return from_numpy(np.eye(n, m, dtype=dtype))
@@ -116,11 +131,11 @@ def eye(n: int, m: int | None = None, dtype: DTypeLike = np.float32) -> Tensor:
 
 def rand(*size: Any, generator: np.random.Generator | None = None, requires_grad: bool = False) -> Tensor:
     """Uniform random numbers in [0, 1)."""
-    drawn = (generator or default_generator()).random(_shape(size), dtype=np.float32)
+    drawn = (generator or default_generator()).random(_shape(size, "rand"), dtype=np.float32)
     return Tensor._make(np.asarray(drawn), None).requires_grad_(requires_grad)
 
 
 def randn(*size: Any, generator: np.random.Generator | None = None, requires_grad: bool = False) -> Tensor:
     """Normal random numbers with mean 0 and variance 1."""
-    drawn = (generator or default_generator()).standard_normal(_shape(size), dtype=np.float32)
+    drawn = (generator or default_generator()).standard_normal(_shape(size, "randn"), dtype=np.float32)
     return Tensor._make(np.asarray(drawn), None).requires_grad_(requires_grad)

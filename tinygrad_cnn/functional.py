@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from . import ops
+from .arguments import checked
 from .losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -26,7 +27,6 @@ from .losses import (
 )
 from .ops import (
     adaptive_avg_pool2d,
-    as_tensor,
     avg_pool2d,
     conv2d,
     conv_transpose2d,
@@ -78,16 +78,19 @@ __all__ = [
 # -- activations ----------------------------------------------------------------------------------------------
 
 
+@checked
 def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
     """x where x > 0, else negative_slope * x."""
     return ops.where(x > 0, x, x * negative_slope)
 
 
+@checked
 def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
     """x where x > 0, else alpha * (exp(x) - 1). Clevert, Unterthiner & Hochreiter 2016, equation 15."""
     return ops.where(x > 0, x, ops.expm1(ops.clamp(x, max=0.0)) * alpha)
 
 
+@checked
 def gelu(x: Tensor, approximate: str = "none") -> Tensor:
     """x times the normal distribution function at x; "tanh" approximates it. Hendrycks & Gimpel 2016, section 2."""
     if approximate == "none":
@@ -97,11 +100,13 @@ def gelu(x: Tensor, approximate: str = "none") -> Tensor:
     raise ValueError(f"gelu: approximate must be 'none' or 'tanh', got {approximate!r}")
 
 
+@checked
 def silu(x: Tensor) -> Tensor:
     """x * sigmoid(x). Elfwing, Uchibe & Doya 2018, equation 4."""
     return x * ops.sigmoid(x)
 
 
+@checked
 def softplus(x: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """log(1 + exp(beta * x)) / beta; x itself where beta * x > threshold, where they no longer differ."""
     scaled = x * beta
@@ -121,6 +126,7 @@ def _check_probability(p: float, name: str) -> None:
         raise ValueError(f"{name}: p is a probability and must lie in [0, 1], got {p}")
 
 
+@checked
 def dropout(
     x: Tensor, p: float = 0.5, training: bool = True, *, generator: np.random.Generator | None = None
 ) -> Tensor:
@@ -129,6 +135,7 @@ def dropout(
     return _dropped(x, x.shape, p, generator) if training and p else x
 
 
+@checked
 def dropout2d(
     x: Tensor, p: float = 0.5, training: bool = True, *, generator: np.random.Generator | None = None
 ) -> Tensor:
@@ -142,6 +149,7 @@ def dropout2d(
 # -- normalisation --------------------------------------------------------------------------------------------
 
 
+@checked
 def batch_norm(
     x: Tensor,
     running_mean: Tensor | None,
@@ -158,7 +166,6 @@ def batch_norm(
     given, move towards them by `momentum` (the variance unbiased); else the running ones are used. Raises
     ValueError for one value per channel in training, and for shapes that do not fit.
     """
-    x = as_tensor(x, "batch_norm")
     if x.ndim < 2:
         raise ValueError(f"batch_norm: x should be (N, C, ...), got shape {x.shape}")
     if x.dtype.kind != "f":
@@ -194,6 +201,7 @@ def _follow(running: Tensor | None, statistic: np.ndarray, momentum: float) -> N
         running.data = running.data + momentum * (statistic.astype(running.dtype) - running.data)
 
 
+@checked
 def layer_norm(
     x: Tensor,
     normalized_shape: Sequence[int],
@@ -205,7 +213,6 @@ def layer_norm(
 
     x: (..., *normalized_shape); weight and bias: normalized_shape. Raises ValueError where they do not fit.
     """
-    x = as_tensor(x, "layer_norm")
     last = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
     if not last or x.shape[-len(last) :] != last:
         raise ValueError(f"layer_norm: x of shape {x.shape} should end in normalized_shape {last}")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import ops
+from .arguments import checked
 from .ops import as_tensor, losses
 from .tensor import Tensor
 
@@ -39,11 +40,17 @@ def _alike(x: Any, target: Any, name: str) -> tuple[Tensor, Tensor]:
     return _floats(x, target)
 
 
+def _of_type(loss: Tensor, model: Tensor) -> Tensor:
+    """The loss in the type of the one argument that decides on it in Torch, if that holds floats."""
+    return loss.to(model.dtype) if model.dtype.kind == "f" else loss
+
+
 def _floats(x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     dtype = np.result_type(*[t.dtype for t in (x, target) if t.dtype.kind == "f"] or [np.dtype(np.float32)])
     return x.to(dtype), target.to(dtype)
 
 
+@checked
 def mse_loss(x: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """The squared difference.
 
@@ -56,12 +63,14 @@ def mse_loss(x: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     return losses.mse_loss(*_alike(x, target, "mse_loss"), reduction=reduction)
 
 
+@checked
 def l1_loss(x: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """The absolute difference; its derivative at 0 is 0."""
     _check_reduction(reduction, "l1_loss")
     return losses.l1_loss(*_alike(x, target, "l1_loss"), reduction=reduction)
 
 
+@checked
 def smooth_l1_loss(x: Tensor, target: Tensor, *, reduction: str = "mean", beta: float = 1.0) -> Tensor:
     """d*d / (2 beta) where |d| < beta, else |d| - beta / 2. Girshick 2015, equation 3 (beta = 1)."""
     if beta < 0:
@@ -73,14 +82,17 @@ def smooth_l1_loss(x: Tensor, target: Tensor, *, reduction: str = "mean", beta: 
     return losses.smooth_l1_loss(*both, reduction=reduction, delta=beta)
 
 
+@checked
 def huber_loss(x: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0) -> Tensor:
     """d*d / 2 where |d| < delta, else delta * (|d| - delta / 2). Huber 1964."""
     if delta <= 0:
         raise ValueError(f"huber_loss: delta must be positive, got {delta}")
     _check_reduction(reduction, "huber_loss")
-    return losses.huber_loss(*_alike(x, target, "huber_loss"), reduction=reduction, delta=delta)
+    loss = losses.huber_loss(*_alike(x, target, "huber_loss"), reduction=reduction, delta=delta)
+    return _of_type(loss, x)
 
 
+@checked
 def nll_loss(
     x: Tensor, target: Tensor, weight: Tensor | None = None, *, ignore_index: int = -100, reduction: str = "mean"
 ) -> Tensor:
@@ -158,6 +170,7 @@ def _cross_entropy(x: Tensor, *, index: np.ndarray, reduction: str) -> Tensor:
     return ops.reshape(result, index.shape) if result.ndim and index.ndim > 1 else result
 
 
+@checked
 def cross_entropy(
     x: Tensor,
     target: Tensor,
@@ -180,7 +193,6 @@ def cross_entropy(
     name = "cross_entropy"
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"{name}: label_smoothing must lie in [0, 1], got {label_smoothing}")
-    x, target = as_tensor(x, name), as_tensor(target, name)
     dim = 0 if x.ndim == 1 else 1
     if target.dtype.kind != "f":
         return _of_classes(_cross_entropy, x, target, weight, ignore_index, reduction, label_smoothing, name)
@@ -195,16 +207,18 @@ def cross_entropy(
     return ops.sum(loss) / max(loss.numel(), 1) if reduction == "mean" else _reduce(loss, reduction)
 
 
+@checked
 def binary_cross_entropy(x: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean") -> Tensor:
     """Minus the log-likelihood of targets in [0, 1] under probabilities x of the same shape.
 
     Logarithms are held above -100, as in Torch. Raises ValueError for probabilities outside [0, 1].
     """
     name = "binary_cross_entropy"
+    given = x
     x, target = _of_one_shape(x, target, reduction, name)
     if x.numel() and not (x.data.min() >= 0 and x.data.max() <= 1):
         raise ValueError(f"{name}: probabilities must lie in [0, 1]; for logits use binary_cross_entropy_with_logits")
-    return _weighted(losses.binary_cross_entropy, x, target, weight, reduction)
+    return _of_type(_weighted(losses.binary_cross_entropy, x, target, weight, reduction), given)
 
 
 def _of_one_shape(x: Any, target: Any, reduction: str, name: str) -> tuple[Tensor, Tensor]:
@@ -222,6 +236,7 @@ def _weighted(loss: Callable[..., Tensor], x: Tensor, target: Tensor, weight: Te
     return _reduce(loss(x, target, reduction="none") * weight, reduction)
 
 
+@checked
 def binary_cross_entropy_with_logits(
     x: Tensor,
     target: Tensor,
@@ -232,8 +247,11 @@ def binary_cross_entropy_with_logits(
 ) -> Tensor:
     """binary_cross_entropy of sigmoid(x), without overflow; `pos_weight` multiplies the positive targets' share."""
     name = "binary_cross_entropy_with_logits"
+    given = target
     x, target = _of_one_shape(x, target, reduction, name)
     if pos_weight is None:
-        return _weighted(losses.binary_cross_entropy_with_logits, x, target, weight, reduction)
-    loss = ops.softplus(-x) * target * pos_weight + ops.softplus(x) * (1 - target)
-    return _reduce(loss if weight is None else loss * weight, reduction)
+        loss = _weighted(losses.binary_cross_entropy_with_logits, x, target, weight, reduction)
+    else:
+        loss = ops.softplus(-x) * target * pos_weight + ops.softplus(x) * (1 - target)
+        loss = _reduce(loss if weight is None else loss * weight, reduction)
+    return _of_type(loss, given)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from .arguments import checked
+
 # Empty until its first use: to load numpy.random takes half as long as to load all of this package.
 _default: dict[str, np.random.Generator] = {}
 
 
+@checked
 def manual_seed(seed: int) -> np.random.Generator:
     """Start the default generator again from `seed`; the same seed gives the same bits.
 

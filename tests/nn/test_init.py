@@ -173,7 +173,7 @@ def test_what_does_not_fit_is_a_value_error_and_changes_nothing(fill, shape: tup
 
 
 def test_an_array_is_refused_since_tensors_are_filled() -> None:
-    with pytest.raises(TypeError, match="expected a Tensor"):
+    with pytest.raises(TypeError, match="zeros_: tensor must be a Tensor"):
         init.zeros_(np.ones(3))
 
 

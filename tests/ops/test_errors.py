@@ -101,7 +101,7 @@ F.conv2d(image, weight, stride=2, padding="same")
 F.conv2d(image.long(), weight)
     TypeError: conv2d: x should hold floats, got int64; convert it with .float()
 F.conv2d("image", weight)
-    TypeError: conv2d: expected a Tensor, got str
+    TypeError: conv2d: x must be a Tensor, got 'image'
 F.conv_transpose2d(image, z(3, 4, 3, 3))
     ValueError: conv_transpose2d: weight expects 3 input channels but x has 4 (x: (8, 4, 5, 5), weight: (3, 4, 3, 3))
 F.conv_transpose2d(z(1, 3, 5, 5), z(3, 4, 3, 3), groups=2)
@@ -145,7 +145,7 @@ z(2, 3).sum(2)
 z(2, 3).mean((0, 0))
     ValueError: mean: dim (0, 0) names an axis of shape (2, 3) twice
 z(2, 3).amax("a")
-    TypeError: amax: dim must be an int, got 'a'
+    TypeError: amax: dim must be an int, a tuple of ints or None, got 'a'
 z(3).softmax(1)
     IndexError: softmax: dim 1 is out of range for shape (3,)
 z(2, 3).transpose(0, 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .. import functional as F
+from ..arguments import checked
 from ..tensor import Tensor
 from .module import Module
 
@@ -28,6 +29,7 @@ def _refuse_inplace(module: Module, inplace: bool) -> None:
 class ReLU(Module):
     """max(x, 0)."""
 
+    @checked
     def __init__(self, inplace: bool = False) -> None:
         _refuse_inplace(self, inplace)
 
@@ -38,6 +40,7 @@ class ReLU(Module):
 class LeakyReLU(Module):
     """x where it is positive, `negative_slope` * x elsewhere."""
 
+    @checked
     def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
         _refuse_inplace(self, inplace)
         self.negative_slope = negative_slope
@@ -52,6 +55,7 @@ class LeakyReLU(Module):
 class ELU(Module):
     """x where it is positive, `alpha` * (exp(x) - 1) elsewhere (Clevert et al., 2016)."""
 
+    @checked
     def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
         _refuse_inplace(self, inplace)
         self.alpha = alpha
@@ -66,6 +70,7 @@ class ELU(Module):
 class GELU(Module):
     """x * P(Z < x) for a standard normal Z, exact or in the 'tanh' approximation (Hendrycks and Gimpel, 2016)."""
 
+    @checked
     def __init__(self, approximate: str = "none") -> None:
         self.approximate = approximate
 
@@ -79,6 +84,7 @@ class GELU(Module):
 class SiLU(Module):
     """x * sigmoid(x)."""
 
+    @checked
     def __init__(self, inplace: bool = False) -> None:
         _refuse_inplace(self, inplace)
 
@@ -89,6 +95,7 @@ class SiLU(Module):
 class Softplus(Module):
     """log(1 + exp(beta * x)) / beta; x itself where beta * x is over `threshold`."""
 
+    @checked
     def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
         self.beta, self.threshold = beta, threshold
 
@@ -114,6 +121,7 @@ class Tanh(Module):
 
 
 class _AlongDim(Module):
+    @checked
     def __init__(self, dim: int | None = None) -> None:
         if dim is None:
             raise TypeError(f"{type(self).__name__}: say along which dimension, such as dim=1 for classes")

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from typing import Any, TypeVar, overload
 
+from ..arguments import checked
 from .module import Module
 
 __all__ = ["ModuleDict", "ModuleList", "Sequential"]
@@ -59,6 +60,7 @@ class Sequential(_Ordered):
     )
     """
 
+    @checked
     def __init__(self, *modules: Module | OrderedDict[str, Module]) -> None:
         if len(modules) == 1 and isinstance(modules[0], OrderedDict):
             named: Mapping[str, Any] = modules[0]
@@ -90,8 +92,9 @@ class ModuleList(_Ordered):
     A plain list does as well; this one has Torch's name for it, and its repr.
     """
 
-    def __init__(self, modules: Iterable[Module] = ()) -> None:
-        self.extend(modules)
+    @checked
+    def __init__(self, modules: Iterable[Module] | None = None) -> None:
+        self.extend(() if modules is None else modules)
 
     @overload
     def __getitem__(self, index: int) -> Module: ...
@@ -113,8 +116,9 @@ class ModuleList(_Ordered):
 class ModuleDict(Module):
     """Modules by name. It has no forward: the module that holds it says how they are used."""
 
+    @checked
     def __init__(self, modules: Mapping[str, Module] | None = None) -> None:
-        self.update(dict(modules or {}))
+        self.update({} if modules is None else dict(modules))
 
     def _held(self) -> dict[str, Module]:
         return {name: value for name, value in vars(self).items() if isinstance(value, Module)}

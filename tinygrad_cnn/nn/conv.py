@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import functional as F
+from ..arguments import checked
 from ..ops.support import pair
 from ..tensor import Tensor
 from . import init
@@ -26,6 +27,7 @@ class _Conv(Module):
     transposed = False
     padding: Any  # a pair; a Conv2d's may also be "same" or "valid"
 
+    @checked
     def __init__(
         self,
         in_channels: int,
@@ -95,6 +97,7 @@ class Conv2d(_Conv):
     (2, 16, 8, 8)
     """
 
+    @checked
     def __init__(
         self,
         in_channels: int,
@@ -143,6 +146,7 @@ class ConvTranspose2d(_Conv):
 
     transposed = True
 
+    @checked
     def __init__(
         self,
         in_channels: int,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .. import functional as F
+from ..arguments import checked
 from ..tensor import Tensor
 from .module import Module
 
@@ -10,6 +11,7 @@ __all__ = ["Dropout", "Dropout2d"]
 
 
 class _Dropout(Module):
+    @checked
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         if not 0 <= p <= 1:
             raise ValueError(f"{type(self).__name__}: p must be a probability, from 0 to 1, not {p}")

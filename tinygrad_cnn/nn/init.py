@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arguments import checked
 from ..random import default_generator
 from ..tensor import Tensor
 from .parameter import overwrite
 
 if TYPE_CHECKING:
     from numpy.random import Generator
+
+Target = Tensor  # whose values are replaced
 
 __all__ = [
     "calculate_gain", "constant_", "dirac_", "eye_", "fan_in_uniform_", "kaiming_normal_", "kaiming_uniform_",
@@ -29,7 +32,8 @@ def _fill(tensor: Tensor, values: Any) -> Tensor:
     return tensor
 
 
-def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
+@checked
+def uniform_(tensor: Target, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Fill with draws from U(a, b).
 
     >>> import tinygrad_cnn as tg
@@ -43,15 +47,17 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generato
     return _fill(tensor, (generator or default_generator()).uniform(a, b, tensor.shape))
 
 
-def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
+@checked
+def normal_(tensor: Target, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Fill with draws from N(mean, std^2)."""
     if std < 0:
         raise ValueError(f"normal_: std must not be negative, not {std}")
     return _fill(tensor, (generator or default_generator()).normal(mean, std, tensor.shape))
 
 
+@checked
 def trunc_normal_(
-    tensor: Tensor,
+    tensor: Target,
     mean: float = 0.0,
     std: float = 1.0,
     a: float = -2.0,
@@ -74,34 +80,39 @@ def trunc_normal_(
     return _fill(tensor, values)
 
 
-def constant_(tensor: Tensor, val: float) -> Tensor:
+@checked
+def constant_(tensor: Target, val: float) -> Tensor:
     """Fill with one value."""
     return _fill(tensor, val)
 
 
-def ones_(tensor: Tensor) -> Tensor:
+@checked
+def ones_(tensor: Target) -> Tensor:
     """Fill with ones."""
     return _fill(tensor, 1)
 
 
-def zeros_(tensor: Tensor) -> Tensor:
+@checked
+def zeros_(tensor: Target) -> Tensor:
     """Fill with zeros."""
     return _fill(tensor, 0)
 
 
-def eye_(tensor: Tensor) -> Tensor:
+@checked
+def eye_(tensor: Target) -> Tensor:
     """Fill a matrix with the identity: a Linear layer that starts by passing on what it gets."""
     if tensor.ndim != 2:
         raise ValueError(f"eye_: expected a matrix, got shape {tensor.shape}")
     return _fill(tensor, np.eye(tensor.shape[0], tensor.shape[1]))
 
 
-def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
+@checked
+def dirac_(tensor: Target, groups: int = 1) -> Tensor:
     """Fill a convolution's weight so that it starts by passing on its input channels, group by group."""
     if tensor.ndim not in (3, 4, 5):
         raise ValueError(f"dirac_: expected a convolution's weight, of 3 to 5 dimensions, got {tensor.shape}")
-    if tensor.shape[0] % groups:
-        raise ValueError(f"dirac_: groups={groups} must divide the {tensor.shape[0]} output channels")
+    if groups < 1 or tensor.shape[0] % groups:
+        raise ValueError(f"dirac_: groups={groups} must be positive and divide the {tensor.shape[0]} output channels")
     per_group = tensor.shape[0] // groups
     centre = tuple(size // 2 for size in tensor.shape[2:])
     values = np.zeros(tensor.shape)
@@ -119,6 +130,7 @@ def _fans(tensor: Tensor) -> tuple[int, int]:
     return tensor.shape[1] * receptive_field, tensor.shape[0] * receptive_field
 
 
+@checked
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     """The factor by which an initialiser makes up for a nonlinearity; `param` is leaky ReLU's slope.
 
@@ -138,15 +150,21 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     return gains[nonlinearity]
 
 
-def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
+@checked
+def xavier_uniform_(tensor: Target, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Fill from U(-r, r), r = gain * sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio, 2010)."""
-    bound = gain * math.sqrt(6 / sum(_fans(tensor)))
-    return uniform_(tensor, -bound, bound, generator)
+    if any(fans := _fans(tensor)):
+        bound = gain * math.sqrt(6 / sum(fans))
+        uniform_(tensor, -bound, bound, generator)
+    return tensor
 
 
-def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
+@checked
+def xavier_normal_(tensor: Target, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Fill from N(0, s^2), s = gain * sqrt(2 / (fan_in + fan_out)) (Glorot and Bengio, 2010)."""
-    return normal_(tensor, 0, gain * math.sqrt(2 / sum(_fans(tensor))), generator)
+    if any(fans := _fans(tensor)):
+        normal_(tensor, 0, gain * math.sqrt(2 / sum(fans)), generator)
+    return tensor
 
 
 def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
@@ -155,8 +173,9 @@ def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> floa
     return calculate_gain(nonlinearity, a) / math.sqrt(_fans(tensor)[mode == "fan_out"])
 
 
+@checked
 def kaiming_uniform_(
-    tensor: Tensor,
+    tensor: Target,
     a: float = 0,
     mode: str = "fan_in",
     nonlinearity: str = "leaky_relu",
@@ -169,8 +188,9 @@ def kaiming_uniform_(
     return tensor
 
 
+@checked
 def kaiming_normal_(
-    tensor: Tensor,
+    tensor: Target,
     a: float = 0,
     mode: str = "fan_in",
     nonlinearity: str = "leaky_relu",
@@ -182,6 +202,7 @@ def kaiming_normal_(
     return tensor
 
 
+@checked
 def fan_in_uniform_(weight: Tensor, bias: Tensor | None) -> None:
     """Torch's start for dense and convolution layers: both from U(-r, r), r = 1 / sqrt(fan_in).
 
@@ -194,7 +215,8 @@ def fan_in_uniform_(weight: Tensor, bias: Tensor | None) -> None:
         uniform_(bias, -bound, bound)
 
 
-def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Tensor:
+@checked
+def orthogonal_(tensor: Target, gain: float = 1, generator: Generator | None = None) -> Tensor:
     """Fill with `gain` times a random matrix of orthonormal rows or columns, whichever are fewer.
 
     What follows the first dimension counts as columns (Saxe et al., 2013).
@@ -210,7 +232,8 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
     return _fill(tensor, gain * (q if rows >= columns else q.T).reshape(tensor.shape))
 
 
-def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Tensor:
+@checked
+def sparse_(tensor: Target, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Tensor:
     """Fill a matrix from N(0, std^2), and the share `sparsity` of each column with zeros (Martens, 2010)."""
     if tensor.ndim != 2:
         raise ValueError(f"sparse_: expected a matrix, got shape {tensor.shape}")

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from .. import functional as F
+from .. import ops
+from ..arguments import checked
 from ..tensor import Tensor
 from . import init
 from .module import Module
@@ -26,6 +28,7 @@ class Linear(Module):
     (5, 2)
     """
 
+    @checked
     def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
         self.in_features, self.out_features = in_features, out_features
         self.weight = Parameter(np.empty((out_features, in_features), np.float32))
@@ -46,11 +49,12 @@ class Linear(Module):
 class Flatten(Module):
     """Make one dimension of those from `start_dim` to `end_dim`: `(N, C, H, W)` to `(N, C*H*W)`."""
 
+    @checked
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         self.start_dim, self.end_dim = start_dim, end_dim
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.flatten(self.start_dim, self.end_dim)
+        return ops.flatten(x, self.start_dim, self.end_dim)
 
     def extra_repr(self) -> str:
         return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
@@ -59,6 +63,7 @@ class Flatten(Module):
 class Identity(Module):
     """Passes on what it gets: stands where a layer was taken out. Arguments are accepted and mean nothing."""
 
+    @checked
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         pass
 

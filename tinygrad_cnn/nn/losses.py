@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from .. import functional as F
+from ..arguments import checked
 from ..tensor import Tensor
 from .module import Module
 from .parameter import Buffer
@@ -19,6 +18,7 @@ __all__ = [
 
 
 class _Loss(Module):
+    @checked
     def __init__(self, reduction: str = "mean") -> None:
         if reduction not in ("mean", "sum", "none"):
             raise ValueError(f"{type(self).__name__}: reduction must be 'mean', 'sum' or 'none', not {reduction!r}")
@@ -33,6 +33,7 @@ class MSELoss(_Loss):
     2.0
     """
 
+    @checked
     def __init__(self, *, reduction: str = "mean") -> None:
         super().__init__(reduction)
 
@@ -43,6 +44,7 @@ class MSELoss(_Loss):
 class L1Loss(_Loss):
     """|input - target|."""
 
+    @checked
     def __init__(self, *, reduction: str = "mean") -> None:
         super().__init__(reduction)
 
@@ -53,6 +55,7 @@ class L1Loss(_Loss):
 class SmoothL1Loss(_Loss):
     """Squared for errors below `beta`, linear above: HuberLoss divided by `beta` (Girshick, 2015)."""
 
+    @checked
     def __init__(self, *, reduction: str = "mean", beta: float = 1.0) -> None:
         super().__init__(reduction)
         self.beta = beta
@@ -64,6 +67,7 @@ class SmoothL1Loss(_Loss):
 class HuberLoss(_Loss):
     """Half the square for errors below `delta`, linear with slope `delta` above (Huber, 1964)."""
 
+    @checked
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
         super().__init__(reduction)
         self.delta = delta
@@ -73,7 +77,8 @@ class HuberLoss(_Loss):
 
 
 class _WeightedLoss(_Loss):
-    def __init__(self, weight: Any, reduction: str) -> None:
+    @checked
+    def __init__(self, weight: Tensor | None, reduction: str) -> None:
         super().__init__(reduction)
         self.weight = None if weight is None else Buffer(weight)
 
@@ -86,9 +91,10 @@ class CrossEntropyLoss(_WeightedLoss):
     target with that share of the uniform distribution.
     """
 
+    @checked
     def __init__(
         self,
-        weight: Any = None,
+        weight: Tensor | None = None,
         *,
         ignore_index: int = -100,
         reduction: str = "mean",
@@ -111,7 +117,8 @@ class CrossEntropyLoss(_WeightedLoss):
 class NLLLoss(_WeightedLoss):
     """Minus the target class's entry in `input`, which holds log-probabilities. See CrossEntropyLoss."""
 
-    def __init__(self, weight: Any = None, *, ignore_index: int = -100, reduction: str = "mean") -> None:
+    @checked
+    def __init__(self, weight: Tensor | None = None, *, ignore_index: int = -100, reduction: str = "mean") -> None:
         super().__init__(weight, reduction)
         self.ignore_index = ignore_index
 
@@ -122,7 +129,8 @@ class NLLLoss(_WeightedLoss):
 class BCELoss(_WeightedLoss):
     """-(target * log(input) + (1 - target) * log(1 - input)), for probabilities; logs are held above -100."""
 
-    def __init__(self, weight: Any = None, *, reduction: str = "mean") -> None:
+    @checked
+    def __init__(self, weight: Tensor | None = None, *, reduction: str = "mean") -> None:
         super().__init__(weight, reduction)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
@@ -132,7 +140,10 @@ class BCELoss(_WeightedLoss):
 class BCEWithLogitsLoss(_WeightedLoss):
     """BCELoss of sigmoid(input), computed stably; `pos_weight` weighs the positive examples."""
 
-    def __init__(self, weight: Any = None, *, reduction: str = "mean", pos_weight: Any = None) -> None:
+    @checked
+    def __init__(
+        self, weight: Tensor | None = None, *, reduction: str = "mean", pos_weight: Tensor | None = None
+    ) -> None:
         super().__init__(weight, reduction)
         self.pos_weight = None if pos_weight is None else Buffer(pos_weight)
 

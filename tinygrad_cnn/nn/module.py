@@ -193,7 +193,7 @@ class Module:
     def add_module(self, name: str, module: Module) -> None:
         """The same as `self.<name> = module`, for a computed name."""
         if not isinstance(module, Module):
-            raise TypeError(f"{name!r} must be a Module, not {type(module).__name__}")
+            raise TypeError(f"{type(self).__name__}: {name!r} must be a Module, not {type(module).__name__}")
         self._set(name, module)
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import functional as F
+from ..arguments import checked
 from ..tensor import Tensor
 from .module import Module
 from .parameter import Buffer, Parameter, overwrite
@@ -17,6 +18,7 @@ class _BatchNorm(Module):
 
     expected: dict[int, str]  # the number of dimensions that it takes: their names
 
+    @checked
     def __init__(
         self,
         num_features: int,
@@ -35,6 +37,7 @@ class _BatchNorm(Module):
         self.running_var = Buffer(np.ones(num_features, np.float32)) if track_running_stats else None
         self.num_batches_tracked = Buffer(np.array(0, np.int64)) if track_running_stats else None
 
+    @checked
     def forward(self, x: Tensor) -> Tensor:
         if x.ndim not in self.expected:
             raise ValueError(
@@ -97,6 +100,7 @@ class LayerNorm(Module):
     array([[-1.,  1.]], dtype=float32)
     """
 
+    @checked
     def __init__(
         self,
         normalized_shape: int | tuple[int, ...] | list[int],

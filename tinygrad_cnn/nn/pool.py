@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .. import functional as F
+from ..arguments import checked
 from ..tensor import Tensor
 from .module import Module
 
@@ -19,6 +20,7 @@ class MaxPool2d(Module):
     Tensor([[[4.]]])
     """
 
+    @checked
     def __init__(
         self,
         kernel_size: Size,
@@ -51,6 +53,7 @@ class AvgPool2d(Module):
     number of values that the sum is divided by.
     """
 
+    @checked
     def __init__(
         self,
         kernel_size: Size,
@@ -82,6 +85,7 @@ class AvgPool2d(Module):
 class AdaptiveAvgPool2d(Module):
     """Means over as many windows as the output has pixels; None in `output_size` keeps the input's size."""
 
+    @checked
     def __init__(self, output_size: int | tuple[int | None, int | None] | None) -> None:
         self.output_size = output_size
 

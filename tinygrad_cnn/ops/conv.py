@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import kernels
+from ..arguments import checked
 from ..autograd import primitive
 from ..kernels import Geometry
 from .shape import expand_to, pad, reshape
-from .support import as_tensor, pair
+from .support import pair
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -93,6 +94,7 @@ def _same(x: Tensor, weight: Tensor, stride: Size, dilation: Size) -> tuple[Tens
     return x, (spare[0] // 2, spare[1] // 2)
 
 
+@checked
 def conv2d(
     x: Tensor,
     weight: Tensor,
@@ -115,7 +117,6 @@ def conv2d(
               [6., 9., 6.],
               [4., 6., 4.]]]])
     """
-    x, weight = as_tensor(x, "conv2d"), as_tensor(weight, "conv2d")
     images = _batched(x, weight, bias, weight.shape[0] if weight.ndim else 0, "conv2d")
     if padding == "same":
         images, padding = _same(images, weight, stride, dilation)
@@ -141,6 +142,7 @@ def conv2d(
     return out if x.ndim == 4 else reshape(out, out.shape[1:])
 
 
+@checked
 def conv_transpose2d(
     x: Tensor,
     weight: Tensor,
@@ -158,7 +160,6 @@ def conv_transpose2d(
     channels, groups or sizes do not fit.
     """
     name = "conv_transpose2d"
-    x, weight = as_tensor(x, name), as_tensor(weight, name)
     images = _batched(x, weight, bias, weight.shape[1] * groups if weight.ndim > 1 else 0, name)
     geometry = _geometry(name, stride, padding, dilation, groups)
     extra = pair(output_padding, name, "output_padding", 0)

@@ -12,15 +12,16 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from .. import kernels
+from ..arguments import checked
 from ..autograd import primitive
 from .compare import eq, ge, gt, le, logical_and, logical_or, lt
-from .support import as_tensor
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
 Array = Any  # an ndarray, or a number that takes part as one
 
+HALF = np.dtype(np.float16)
 TWO_OVER_SQRT_PI = 2 / np.sqrt(np.pi).item()
 
 
@@ -48,7 +49,8 @@ def mul(a: Array, b: Array) -> Array:
 @primitive(a=lambda g, b: g / b, b=lambda g, b, out: -g * out / b)
 def div(a: Array, b: Array) -> Array:
     """a / b."""
-    return np.true_divide(a, b)
+    out = np.true_divide(a, b)
+    return out if out.dtype is not HALF else np.true_divide(_floats(a), _floats(b))
 
 
 @primitive(x=lambda g: -g)
@@ -97,55 +99,64 @@ def remainder(a: Array, b: Array) -> Array:
     return np.remainder(a, b)
 
 
+def _floats(x: Array) -> Array:
+    """x, as float32 where it holds integers or bools: of the smallest of them NumPy makes float16."""
+    return x.astype(np.float32) if isinstance(x, np.ndarray) and x.dtype.kind in "biu" else x
+
+
+def _is_bool(x: Array) -> bool:
+    return isinstance(x, np.ndarray) and x.dtype.kind == "b"
+
+
 # -- functions -------------------------------------------------------------------------------------------
 
 
 @primitive(x=lambda g, out: g * out)
 def exp(x: Array) -> Array:
     """e ** x."""
-    return np.exp(x)
+    return np.exp(_floats(x))
 
 
 @primitive(x=lambda g, out: g * (out + 1))
 def expm1(x: Array) -> Array:
     """e ** x - 1, accurate near 0."""
-    return np.expm1(x)
+    return np.expm1(_floats(x))
 
 
 @primitive(x=lambda g, x: g / x)
 def log(x: Array) -> Array:
     """The natural logarithm."""
-    return np.log(x)
+    return np.log(_floats(x))
 
 
 @primitive(x=lambda g, x: g / (x + 1))
 def log1p(x: Array) -> Array:
     """log(1 + x), accurate near 0."""
-    return np.log1p(x)
+    return np.log1p(_floats(x))
 
 
 @primitive(x=lambda g, out: g / (out * 2))
 def sqrt(x: Array) -> Array:
     """The square root."""
-    return np.sqrt(x)
+    return np.sqrt(_floats(x))
 
 
 @primitive(x=lambda g, out: g * out * out * out * -0.5)
 def rsqrt(x: Array) -> Array:
     """1 / sqrt(x)."""
-    return np.reciprocal(np.sqrt(x))
+    return np.reciprocal(np.sqrt(_floats(x)))
 
 
 @primitive(x=lambda g, x: g * (x * 2))
 def square(x: Array) -> Array:
     """x * x."""
-    return np.square(x)
+    return np.square(x.astype(np.int64) if _is_bool(x) else x)
 
 
 @primitive(x=lambda g, out: -g * (out * out))
 def reciprocal(x: Array) -> Array:
     """1 / x."""
-    return np.true_divide(1, x)
+    return np.true_divide(1, _floats(x))
 
 
 @primitive(x=lambda g, x: g * sign(x))
@@ -157,7 +168,7 @@ def abs(x: Array) -> Array:
 @primitive(x=lambda g: g * 0.0)
 def sign(x: Array) -> Array:
     """-1, 0 or 1, and 0 for NaN, as in Torch; its derivative is 0."""
-    return kernels.sign(x)
+    return x if _is_bool(x) else kernels.sign(x)
 
 
 @primitive(x=lambda g: g * 0.0)
@@ -181,31 +192,31 @@ def round(x: Array) -> Array:
 @primitive(x=lambda g, x: g * cos(x))
 def sin(x: Array) -> Array:
     """The sine of x radians."""
-    return np.sin(x)
+    return np.sin(_floats(x))
 
 
 @primitive(x=lambda g, x: -g * sin(x))
 def cos(x: Array) -> Array:
     """The cosine of x radians."""
-    return np.cos(x)
+    return np.cos(_floats(x))
 
 
 @primitive(x=lambda g, out: g * (1 - out * out))
 def tanh(x: Array) -> Array:
     """The hyperbolic tangent."""
-    return np.tanh(x)
+    return np.tanh(_floats(x))
 
 
 @primitive(x=lambda g, out: g * (out * (1 - out)))
 def sigmoid(x: Array) -> Array:
     """1 / (1 + exp(-x)), without overflow."""
-    return kernels.sigmoid(x)
+    return kernels.sigmoid(_floats(x))
 
 
 @primitive(x=lambda g, x: g * exp(x * -x) * TWO_OVER_SQRT_PI)
 def erf(x: Array) -> Array:
     """The error function, 2/sqrt(pi) times the integral of exp(-t*t) from 0 to x."""
-    return kernels.erf(x)
+    return kernels.erf(_floats(x))
 
 
 @primitive(x=lambda g, x: g * sigmoid(x))
@@ -266,6 +277,7 @@ def where_method(x: Tensor, condition: Tensor, other: Any) -> Tensor:
     return where(condition, x, other)
 
 
+@checked
 def masked_fill(x: Tensor, mask: Any, value: float | Tensor) -> Tensor:
     """x with `value` wherever the mask (broadcast to x) is true, in x's dtype."""
     return to(where(mask, value, x), x.dtype)
@@ -280,6 +292,7 @@ def clip(x: Array, low: Array, high: Array) -> Array:
     return np.clip(x, low, high)
 
 
+@checked
 def clamp(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """x limited to [min, max], `max` where min > max, NaN where one of them is.
 
@@ -291,7 +304,7 @@ def clamp(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """
     if min is None and max is None:
         raise TypeError("clamp: at least one of min and max must be given")
-    x = as_tensor(x, "clamp")
+    x = to(x, np.int64) if x.dtype.kind == "b" else x
     lowest, highest = (-np.inf, np.inf) if x.dtype.kind == "f" else (np.iinfo(x.dtype).min, np.iinfo(x.dtype).max)
     return clip(x, lowest if min is None else min, highest if max is None else max)
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arguments import checked
 from ..autograd import primitive
 from .elementwise import where
-from .shape import reshape_to
+from .shape import expand_to, reshape_to
 from .support import as_tensor, axis
 
 if TYPE_CHECKING:
@@ -115,8 +116,9 @@ def getitem(x: Tensor, index: Any) -> Tensor:
     try:
         for step in _steps(index, x.ndim):
             out = take(out, index=step)
-    except IndexError as error:
-        raise IndexError(f"x[index]: {error} (x: {x.shape})") from None
+    except (IndexError, TypeError) as error:
+        kind = IndexError if isinstance(error, IndexError) else TypeError
+        raise kind(f"x[index]: {error} (x: {x.shape})") from None
     return out
 
 
@@ -138,15 +140,18 @@ def _along(indices: np.ndarray, dim: int) -> tuple[np.ndarray, ...]:
     return tuple(indices if i == dim else g for i, g in enumerate(grid))
 
 
+@checked
 def gather(x: Tensor, dim: int, index: Any) -> Tensor:
     """x's elements at `index` along `dim`: out[i][j] = x[index[i][j]][j] for dim 0 of a matrix.
 
     `index` has as many axes as x, none longer than x's apart from `dim`; the result has its shape.
     """
-    x, positions = as_tensor(x, "gather"), as_tensor(index, "gather").data
+    positions = as_tensor(index, "gather").data
     dim = axis(x, dim, "gather")
     if not x.ndim:
         return gather(reshape_to(x, shape=(1,)), 0, np.reshape(positions, -1)).reshape(positions.shape)
+    if not positions.size:
+        return reshape_to(take(x, index=np.zeros(0, np.int64)), shape=positions.shape)
     fits = positions.ndim == x.ndim and all(i == dim or n <= x.shape[i] for i, n in enumerate(positions.shape))
     if positions.dtype.kind not in "iu" or not fits:
         raise ValueError(
@@ -158,6 +163,22 @@ def gather(x: Tensor, dim: int, index: Any) -> Tensor:
     return take(x, index=_along(positions, dim))
 
 
-def take_along_dim(x: Tensor, indices: Tensor, dim: int) -> Tensor:
-    """The elements that argmax(dim, keepdim=True) and its like point at."""
-    return take(x, index=_along(indices.data, dim))
+@checked
+def take_along_dim(x: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
+    """The elements that argmax(dim, keepdim=True) and its like point at; other axes are broadcast.
+
+    Without `dim`, those of the flattened tensor. Raises ValueError for indices of another number of axes.
+    """
+    index = indices.data
+    if index.dtype.kind not in "iu" or (dim is not None and index.ndim != x.ndim):
+        raise ValueError(
+            f"take_along_dim: indices must be integers with as many axes as x {x.shape}, "
+            f"got {index.dtype} of shape {index.shape}"
+        )
+    if dim is None:
+        return take(reshape_to(x, shape=(x.numel(),)), index=index.reshape(-1))
+    dim = axis(x, dim, "take_along_dim")
+    before = np.broadcast_shapes(x.shape[:dim], index.shape[:dim])
+    after = np.broadcast_shapes(x.shape[dim + 1 :], index.shape[dim + 1 :])
+    index = np.broadcast_to(index, (*before, *index.shape[dim : dim + 1], *after))
+    return take(expand_to(x, (*before, *x.shape[dim : dim + 1], *after)), index=_along(index, dim))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import kernels
+from ..arguments import checked
 from ..autograd import primitive
 from .shape import expand_to, flatten, matrix_transpose, reshape, unsqueeze
 from .support import as_tensor
@@ -65,12 +66,12 @@ def affine(x: np.ndarray, weight: np.ndarray, bias: Any) -> np.ndarray:
     return np.add(out, bias, out=out) if out.dtype == np.result_type(out, bias) else out + bias
 
 
+@checked
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x @ weight.T + bias. x: (..., I), weight: (O, I) or (I,), bias: (O,) or none -> (..., O) or (...).
 
     Raises ValueError where the sizes do not meet.
     """
-    x, weight = as_tensor(x, "linear"), as_tensor(weight, "linear")
     if not x.ndim or weight.ndim not in (1, 2) or x.shape[-1] != weight.shape[-1]:
         raise ValueError(
             f"linear: weight expects {weight.shape[-1] if weight.ndim else 'no'} input features but x has "

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import kernels
+from ..arguments import checked
 from ..autograd import primitive
 from ..kernels import Windows
 from ..modes import is_grad_enabled
 from .reduce import mean
 from .shape import cat, reshape, transpose
-from .support import as_tensor, pair
+from .support import pair
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -96,6 +97,7 @@ def _windows(
     return images, Windows(kernel, step, border, spread, (places[0], places[1]))
 
 
+@checked
 def max_pool2d(
     x: Tensor,
     kernel_size: Size,
@@ -119,7 +121,6 @@ def max_pool2d(
     """
     if return_indices:
         raise NotImplementedError("max_pool2d: return_indices is not offered")
-    x = as_tensor(x, "max_pool2d")
     images, windows = _windows(x, "max_pool2d", kernel_size, stride, padding, dilation, ceil_mode)
     records = is_grad_enabled() and images.requires_grad
     out = pool_max(images, windows=windows) if records else pool_largest(images, windows=windows)
@@ -139,6 +140,7 @@ def _share(windows: Windows, size: tuple[int, int], count_include_pad: bool, div
     return 1 / np.multiply.outer(*counts)
 
 
+@checked
 def avg_pool2d(
     x: Tensor,
     kernel_size: Size,
@@ -154,7 +156,6 @@ def avg_pool2d(
     """
     if divisor_override == 0:
         raise ValueError("avg_pool2d: divisor_override must not be 0")
-    x = as_tensor(x, "avg_pool2d")
     if x.dtype.kind != "f":
         raise TypeError(f"avg_pool2d: x should hold floats, got {x.dtype}; convert it with .float()")
     images, windows = _windows(x, "avg_pool2d", kernel_size, stride, padding, 1, ceil_mode)
@@ -163,12 +164,12 @@ def avg_pool2d(
     return out if x.ndim == 4 else reshape(out, out.shape[1:])
 
 
+@checked
 def adaptive_avg_pool2d(x: Tensor, output_size: Any) -> Tensor:
     """Means over a grid of output_size (an int or a pair; None keeps an axis) nearly equal windows.
 
     x: (N, C, H, W) or (C, H, W). Window i covers rows floor(i H / H') to ceil((i + 1) H / H').
     """
-    x = as_tensor(x, "adaptive_avg_pool2d")
     if x.ndim not in (3, 4):
         raise ValueError(f"adaptive_avg_pool2d: x should be (N, C, H, W) or (C, H, W), got shape {x.shape}")
     sizes = tuple(output_size) if isinstance(output_size, (tuple, list)) else (output_size, output_size)
@@ -189,7 +190,7 @@ def adaptive_avg_pool2d(x: Tensor, output_size: Any) -> Tensor:
             at = x.ndim + dim
             x = mean(reshape(x, (*shape[:at], count, length // count, *shape[at + 1 :])), at + 1)
         else:
-            edges = [(i * length // count, -(-(i + 1) * length // count)) for i in range(count)]
+            edges = [(i * length // count, -(-(i + 1) * length // count)) for i in np.arange(count).tolist()]
             rows = x if dim == -1 else transpose(x, -1, -2)
             parts = [mean(rows[..., a:b], -1, keepdim=True) for a, b in edges]
             columns = cat(parts, -1) if parts else rows[..., :0]

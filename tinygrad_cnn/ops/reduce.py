@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
+from ..arguments import checked
 from ..autograd import primitive
 from .compare import eq, ne
 from .elementwise import abs, clone, exp, maximum, minimum, pow, sqrt, square, to, where
@@ -44,6 +45,7 @@ def _in_type(x: Tensor, dtype: DTypeLike | None) -> Tensor:
     return to(x, dtype)
 
 
+@checked
 def sum(x: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: DTypeLike | None = None) -> Tensor:
     """The sum over `dim`, in `dtype`; integers and bools are summed as int64.
 
@@ -51,7 +53,7 @@ def sum(x: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: DTypeLike |
     >>> tg.Tensor([[1.0, 2.0], [3.0, 4.0]]).sum(dim=1)
     Tensor([3., 7.])
     """
-    x = _in_type(as_tensor(x, "sum"), dtype)
+    x = _in_type(x, dtype)
     return sum_over(x, dim=axes(x, dim, "sum"), keepdim=keepdim)
 
 
@@ -62,22 +64,22 @@ def sum_to(x: Tensor, shape: tuple[int, ...]) -> Tensor:
     return reshape(sum_over(x, dim=(*range(extra), *stretched), keepdim=False), shape)
 
 
+@checked
 def mean(x: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: DTypeLike | None = None) -> Tensor:
     """The mean over `dim`, in `dtype`; NaN over no elements, as in Torch."""
-    x = as_tensor(x, "mean")
     x = x if dtype is None else to(x, dtype)
     over = axes(x, dim, "mean")
     return sum_over(x, dim=over, keepdim=keepdim) / int(np.prod([x.shape[i] for i in over]))
 
 
+@checked
 def var(
-    x: Tensor, dim: Dim = None, unbiased: bool = True, keepdim: bool = False, *, correction: int | None = None
+    x: Tensor, dim: Dim | bool = None, unbiased: bool = True, keepdim: bool = False, *, correction: float | None = None
 ) -> Tensor:
     """The variance over `dim`, divided by (count - 1) or, with `unbiased=False`, by the count.
 
     `correction` (0 or more) says what to take from the count, as in Torch. NaN or inf where nothing is left.
     """
-    x = as_tensor(x, "var")
     if isinstance(dim, bool):  # x.var(False)
         unbiased, dim = dim, None
     over = axes(x, dim, "var")
@@ -87,8 +89,9 @@ def var(
     return total / (count if count > 0 else 0)
 
 
+@checked
 def std(
-    x: Tensor, dim: Dim = None, unbiased: bool = True, keepdim: bool = False, *, correction: int | None = None
+    x: Tensor, dim: Dim | bool = None, unbiased: bool = True, keepdim: bool = False, *, correction: float | None = None
 ) -> Tensor:
     """The standard deviation over `dim`: the root of `var`. Where it is 0 its gradient is 0, as in Torch."""
     variance = var(x, dim, unbiased, keepdim, correction=correction)
@@ -96,12 +99,13 @@ def std(
     return where(zero, 0.0, sqrt(where(zero, 1.0, variance)))
 
 
+@checked
 def prod(x: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: DTypeLike | None = None) -> Tensor:
     """The product over one axis, or over all, in `dtype`; integers and bools are multiplied as int64.
 
     Factors are multiplied in pairs, halving the axis each time, so the gradient is right where factors are 0.
     """
-    x = _in_type(as_tensor(x, "prod"), dtype)
+    x = _in_type(x, dtype)
     if dim is None or not x.ndim:
         result = prod(flatten(x), 0 if dim is None else dim)
         return reshape(result, (1,) * x.ndim) if keepdim else result
@@ -143,15 +147,15 @@ def _nonempty(x: Tensor, dim: tuple[int, ...], name: str) -> tuple[int, ...]:
     return dim
 
 
+@checked
 def amax(x: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """The largest element over `dim`; ties share the gradient evenly."""
-    x = as_tensor(x, "amax")
     return max_over(x, dim=_nonempty(x, axes(x, dim, "amax"), "amax"), keepdim=keepdim)
 
 
+@checked
 def amin(x: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """The smallest element over `dim`; ties share the gradient evenly."""
-    x = as_tensor(x, "amin")
     return min_over(x, dim=_nonempty(x, axes(x, dim, "amin"), "amin"), keepdim=keepdim)
 
 
@@ -177,11 +181,13 @@ def _arg(find: Any, x: Tensor, dim: int | None, keepdim: bool, name: str) -> Ten
     return find(x, dim=_nonempty(x, (dim,), name)[0], keepdim=keepdim)
 
 
+@checked
 def argmax(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Where the largest element is: along `dim`, or in the flattened tensor. The first of ties."""
     return _arg(argmax_over, x, dim, keepdim, "argmax")
 
 
+@checked
 def argmin(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Where the smallest element is: along `dim`, or in the flattened tensor. The first of ties."""
     return _arg(argmin_over, x, dim, keepdim, "argmin")
@@ -205,6 +211,7 @@ def _extreme(x: Tensor, dim: Any, keepdim: bool, arg: Any, over: Any, pair: Any,
     return ValuesAndIndices(values, indices)
 
 
+@checked
 def max(x: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     """The largest element; with `dim`, `(values, indices)` along it; with a Tensor, `maximum`.
 
@@ -215,6 +222,7 @@ def max(x: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     return _extreme(x, dim, keepdim, argmax, amax, maximum, "max")
 
 
+@checked
 def min(x: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     """The smallest element; with `dim`, `(values, indices)` along it; with a Tensor, `minimum`."""
     return _extreme(x, dim, keepdim, argmin, amin, minimum, "min")
@@ -230,14 +238,21 @@ def all_over(x: np.ndarray, *, dim: tuple[int, ...], keepdim: bool) -> np.ndarra
     return np.all(x, axis=dim, keepdims=keepdim)
 
 
+def _named(x: Tensor, dim: Dim, name: str) -> tuple[int, ...]:
+    """The axes that `dim` names: here, unlike in a sum, () are none, as in Torch."""
+    return () if dim in ((), []) else axes(x, dim, name)
+
+
+@checked
 def any(x: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """Whether any element over `dim` is not 0."""
-    return any_over(x, dim=axes(x, dim, "any"), keepdim=keepdim)
+    return any_over(x, dim=_named(x, dim, "any"), keepdim=keepdim)
 
 
+@checked
 def all(x: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """Whether every element over `dim` is not 0."""
-    return all_over(x, dim=axes(x, dim, "all"), keepdim=keepdim)
+    return all_over(x, dim=_named(x, dim, "all"), keepdim=keepdim)
 
 
 @primitive(x=lambda g, x, out, dim: _spread(g, x.shape, dim) * exp(x - reshape(out, kept_shape(x.shape, dim))))
@@ -252,10 +267,12 @@ def logsumexp_over(x: np.ndarray, *, dim: tuple[int, ...], keepdim: bool) -> np.
     return result if keepdim else np.squeeze(result, axis=dim)
 
 
+@checked
 def logsumexp(x: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """log(sum(exp(x))) over `dim`, without overflow."""
-    x = as_tensor(x, "logsumexp")
-    return logsumexp_over(x, dim=axes(x, dim, "logsumexp"), keepdim=keepdim)
+    return logsumexp_over(
+        x if x.dtype.kind == "f" else to(x, np.float32), dim=axes(x, dim, "logsumexp"), keepdim=keepdim
+    )
 
 
 @primitive(x=lambda g, dim: flip(cumsum_along(flip(g, dim), dim=dim), dim))
@@ -263,13 +280,15 @@ def cumsum_along(x: np.ndarray, *, dim: int) -> np.ndarray:
     return np.cumsum(x, axis=dim)
 
 
+@checked
 def cumsum(x: Tensor, dim: int, *, dtype: DTypeLike | None = None) -> Tensor:
     """Running sums along `dim`, in `dtype`; integers and bools are summed as int64."""
-    x = _in_type(as_tensor(x, "cumsum"), dtype)
+    x = _in_type(x, dtype)
     dim = axis(x, dim, "cumsum")
     return cumsum_along(x, dim=dim) if x.ndim else clone(x)
 
 
+@checked
 def norm(x: Tensor, p: float | str | None = "fro", dim: Dim = None, keepdim: bool = False) -> Tensor:
     """The p-norm (sum |x|**p)**(1/p) of the elements over `dim`, for any p, also 0 and +-inf.
 
@@ -280,7 +299,6 @@ def norm(x: Tensor, p: float | str | None = "fro", dim: Dim = None, keepdim: boo
     >>> tg.norm(tg.Tensor([3.0, 4.0]))
     Tensor(5.)
     """
-    x = as_tensor(x, "norm")
     if p == "nuc":
         raise NotImplementedError("norm: the nuclear norm 'nuc' is not offered; use numpy.linalg.norm")
     over = axes(x, dim, "norm")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arguments import checked
 from ..autograd import primitive
 from .elementwise import clone
 from .support import as_tensor, axes, axis
@@ -22,7 +23,7 @@ def _ints(values: tuple[Any, ...], name: str) -> tuple[int, ...]:
         values = tuple(values[0])
     try:
         return tuple(operator.index(v) for v in values)
-    except TypeError:
+    except (TypeError, ValueError):
         raise TypeError(f"{name}: expected ints, got {values}") from None
 
 
@@ -51,9 +52,9 @@ def reshape(x: Tensor, *sizes: Any, shape: Sequence[int] = ()) -> Tensor:
     return reshape_to(x, shape=wanted)
 
 
+@checked
 def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """The axes from start_dim to end_dim made one."""
-    x = as_tensor(x, "flatten")
     start, end = axis(x, start_dim, "flatten"), axis(x, end_dim, "flatten")
     if start > end:
         raise ValueError(f"flatten: start_dim {start_dim} lies behind end_dim {end_dim} in shape {x.shape}")
@@ -61,16 +62,16 @@ def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     return reshape_to(x, shape=(*x.shape[:start], middle, *x.shape[end + 1 :]))
 
 
+@checked
 def squeeze(x: Tensor, dim: int | tuple[int, ...] | None = None) -> Tensor:
     """Without the axes of length 1: all of them, or those among `dim`."""
-    x = as_tensor(x, "squeeze")
     drop = () if dim in ((), []) else axes(x, dim, "squeeze")
     return reshape_to(x, shape=tuple(n for i, n in enumerate(x.shape) if n != 1 or i not in drop))
 
 
+@checked
 def unsqueeze(x: Tensor, dim: int) -> Tensor:
     """With a new axis of length 1 at `dim`."""
-    x = as_tensor(x, "unsqueeze")
     if not -x.ndim - 1 <= dim <= x.ndim:
         raise IndexError(f"unsqueeze: dim {dim} is out of range [{-x.ndim - 1}, {x.ndim}] for shape {x.shape}")
     dim %= x.ndim + 1
@@ -91,9 +92,9 @@ def permute(x: Tensor, *order: Any, dims: Sequence[int] = ()) -> Tensor:
     return reorder(x, order=axes(x, wanted, "permute"))
 
 
+@checked
 def transpose(x: Tensor, dim0: int, dim1: int) -> Tensor:
     """Two axes exchanged."""
-    x = as_tensor(x, "transpose")
     order = list(range(x.ndim))
     if order:
         first, second = axis(x, dim0, "transpose"), axis(x, dim1, "transpose")
@@ -150,6 +151,7 @@ def _grown(x: Tensor, wanted: tuple[int, ...], name: str) -> Tensor:
     return broadcast(x, shape=shape)
 
 
+@checked
 def broadcast_to(x: Tensor, size: Sequence[int]) -> Tensor:
     """x repeated to `size` by the rules of broadcasting, without a copy."""
     return _grown(x, _ints((size,), "broadcast_to"), "broadcast_to")
@@ -168,6 +170,7 @@ def concatenate(*tensors: np.ndarray, dim: int) -> np.ndarray:
     return np.concatenate(tensors, axis=dim)
 
 
+@checked
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Tensors put one behind another along an axis; their other sizes must agree.
 
@@ -192,6 +195,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     return concatenate(*parts, dim=dim)
 
 
+@checked
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Tensors of one shape joined along a new axis."""
     parts = [as_tensor(t, "stack") for t in tensors]
@@ -200,9 +204,9 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     return cat([unsqueeze(p, dim) for p in parts], dim)
 
 
+@checked
 def split(x: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
     """x in pieces along an axis: of one size (the last may be shorter), or of the sizes in a list."""
-    x = as_tensor(x, "split")
     dim = axis(x, dim, "split")
     length = x.shape[dim] if x.ndim else 0
     if isinstance(split_size_or_sections, int):
@@ -218,11 +222,11 @@ def split(x: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0) 
     return tuple(x[(slice(None),) * dim + (slice(s, s + n),)] for s, n in zip(starts, sizes, strict=False))
 
 
+@checked
 def chunk(x: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """x in at most `chunks` pieces of one size along an axis; the last may be shorter."""
     if chunks <= 0:
         raise ValueError(f"chunk: the number of chunks must be positive, got {chunks}")
-    x = as_tensor(x, "chunk")
     size = -(-x.shape[axis(x, dim, "chunk")] // chunks)
     return split(x, size or [0] * chunks, dim)
 
@@ -242,6 +246,7 @@ def pad_constant(x: np.ndarray, *, widths: tuple[tuple[int, int], ...], value: f
 NUMPY_MODE = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 
 
+@checked
 def pad(x: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
     """x with a border; `pad` gives (before, after) for the last axis, then for the one before it, and so on.
 
@@ -252,7 +257,6 @@ def pad(x: Tensor, pad: Sequence[int], mode: str = "constant", value: float | No
     >>> tg.pad(tg.Tensor([1.0, 2.0, 3.0]), (2, 1), mode="reflect")
     Tensor([3., 2., 1., 2., 3., 2.])
     """
-    x = as_tensor(x, "pad")
     given = _ints(tuple(pad), "pad")
     if len(given) % 2 or len(given) > 2 * x.ndim:
         raise ValueError(f"pad: expected pairs (before, after) for at most {x.ndim} axes, got {given}")

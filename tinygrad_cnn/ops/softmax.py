@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from .. import kernels
+from ..arguments import checked
 from ..autograd import primitive
 from .elementwise import exp, to
 from .reduce import sum_over
-from .support import as_tensor, axis
+from .support import axis
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -49,6 +50,7 @@ def log_softmax_input(g: np.ndarray, logs: np.ndarray, *, dim: int) -> np.ndarra
     return kernels.log_softmax_input(g, logs, dim)
 
 
+@checked
 def softmax(x: Tensor, dim: int, *, dtype: DTypeLike | None = None) -> Tensor:
     """exp(x) scaled to sum to 1 along `dim`, in `dtype`.
 
@@ -56,13 +58,12 @@ def softmax(x: Tensor, dim: int, *, dtype: DTypeLike | None = None) -> Tensor:
     >>> tg.softmax(tg.Tensor([0.0, 0.0]), dim=0)
     Tensor([0.5, 0.5])
     """
-    x = as_tensor(x, "softmax")
     x = x if dtype is None else to(x, dtype)
     return softmax_along(x, dim=axis(x, dim, "softmax"))
 
 
+@checked
 def log_softmax(x: Tensor, dim: int, *, dtype: DTypeLike | None = None) -> Tensor:
     """log(softmax(x)) along `dim`, in `dtype`, accurate where softmax would round to 0."""
-    x = as_tensor(x, "log_softmax")
     x = x if dtype is None else to(x, dtype)
     return log_softmax_along(x, dim=axis(x, dim, "log_softmax"))

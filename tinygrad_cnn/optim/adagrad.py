@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import checked
 from .optimizer import Optimizer, Update
 
 
@@ -26,6 +27,7 @@ class Adagrad(Optimizer):
     [0.5, -99.5]
     """
 
+    @checked
     def __init__(
         self,
         params: Iterable[Any],

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import checked
 from .optimizer import Optimizer, Update, moving_average
 
 
@@ -28,6 +29,7 @@ class Adam(Optimizer):
     [0.5, -99.5]
     """
 
+    @checked
     def __init__(
         self,
         params: Iterable[Any],
@@ -107,6 +109,7 @@ class AdamW(Adam):
 
     decoupled_weight_decay = True
 
+    @checked
     def __init__(
         self,
         params: Iterable[Any],

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
+from ..arguments import checked
 from ..kernels.memory import Scratch
 from ..kernels.piecewise import map_pieces
 from ..tensor import Tensor
 from .optimizer import change
 
 
+@checked
 def clip_grad_norm_(
     parameters: Tensor | Iterable[Tensor],
     max_norm: float,
@@ -49,6 +51,7 @@ def clip_grad_norm_(
     return Tensor(np.array(total, np.result_type(np.float32, *(g.dtype for g in gradients))))
 
 
+@checked
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
     """Clamp every gradient's elements to [-clip_value, clip_value].
 
@@ -63,9 +66,16 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
     _change(_gradients(parameters), lambda piece: np.clip(piece, -clip_value, clip_value, out=piece))
 
 
+def tensors_of(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
+    """One Tensor or several in a list; TypeError for what else is among them."""
+    tensors = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    if wrong := [p for p in tensors if not isinstance(p, Tensor)]:
+        raise TypeError(f"parameters must be Tensors, got a {type(wrong[0]).__name__}")
+    return tensors
+
+
 def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
-    parameters = [parameters] if isinstance(parameters, Tensor) else parameters
-    return [p.grad for p in parameters if p.grad is not None and p.grad.data.size]
+    return [p.grad for p in tensors_of(parameters) if p.grad is not None and p.grad.data.size]
 
 
 def _norm(gradients: Sequence[Tensor], order: float) -> float:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arguments import checked
 from ..kernels.memory import Scratch
 from ..kernels.piecewise import map_pieces
 from ..tensor import Tensor
@@ -38,6 +39,7 @@ class EMA:
     12.0
     """
 
+    @checked
     def __init__(self, model: Module, decay: float = 0.999) -> None:
         if not 0 <= decay < 1:
             raise ValueError(f"EMA: decay must be at least 0 and less than 1, but is {decay}")

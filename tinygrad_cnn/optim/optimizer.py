@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
+from ..arguments import settled
 from ..guard import is_held
 from ..kernels.memory import Scratch
 from ..kernels.piecewise import map_pieces
@@ -67,7 +68,8 @@ class Optimizer:
         raise NotImplementedError(f"{self._name} does not say how to update a parameter")
 
     def check_options(self, group: dict[str, Any]) -> None:
-        """Raise ValueError for options that make no sense; optimisers add their own conditions."""
+        """Raise ValueError or TypeError for options that make no sense; optimisers add their own conditions."""
+        group.update(settled(type(self).__init__, self._name, {name: group[name] for name in self.defaults}))
         for name in self.defaults:
             value = group[name]
             if isinstance(value, (int, float)) and not value >= 0:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import checked
 from .optimizer import Optimizer, Update, moving_average
 
 
@@ -27,6 +28,7 @@ class RMSprop(Optimizer):
     Tensor([  0.8, -99.8], requires_grad=True)
     """
 
+    @checked
     def __init__(
         self,
         params: Iterable[Any],

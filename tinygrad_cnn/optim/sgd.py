@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import checked
 from .optimizer import Optimizer, Update
 
 
@@ -27,6 +28,7 @@ class SGD(Optimizer):
     [0.0, 0.0]
     """
 
+    @checked
     def __init__(
         self,
         params: Iterable[Any],

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from math import cos, pi
 
+from ...arguments import checked
 from ..optimizer import Optimizer
 from .scheduler import LRScheduler
 
@@ -24,6 +25,7 @@ class LambdaLR(LRScheduler):
 
     not_saved = ("optimizer", "lr_lambdas")
 
+    @checked
     def __init__(
         self,
         optimizer: Optimizer,
@@ -79,6 +81,7 @@ class StepLR(ClosedFormLR):
     [4.0]
     """
 
+    @checked
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1) -> None:
         if step_size < 1:
             raise ValueError(f"StepLR: step_size must be at least 1, but is {step_size}")
@@ -92,6 +95,7 @@ class StepLR(ClosedFormLR):
 class MultiStepLR(ClosedFormLR):
     """Times `gamma` at each of the steps in `milestones`; a step named twice counts twice."""
 
+    @checked
     def __init__(
         self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1, last_epoch: int = -1
     ) -> None:
@@ -105,6 +109,7 @@ class MultiStepLR(ClosedFormLR):
 class ConstantLR(ClosedFormLR):
     """Times `factor` until step `total_iters`, the base rate from then on."""
 
+    @checked
     def __init__(self, optimizer: Optimizer, factor: float = 1 / 3, total_iters: int = 5, last_epoch: int = -1) -> None:
         if not 0 <= factor <= 1:
             raise ValueError(f"ConstantLR: factor must be from 0 to 1, but is {factor}")
@@ -118,6 +123,7 @@ class ConstantLR(ClosedFormLR):
 class LinearLR(ClosedFormLR):
     """From `start_factor` to `end_factor` times the base rate, along a line of `total_iters` steps."""
 
+    @checked
     def __init__(
         self,
         optimizer: Optimizer,
@@ -143,6 +149,7 @@ class LinearLR(ClosedFormLR):
 class ExponentialLR(ClosedFormLR):
     """Times `gamma` at every step."""
 
+    @checked
     def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
@@ -168,6 +175,7 @@ class CosineAnnealingLR(ClosedFormLR):
     1.000
     """
 
+    @checked
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1) -> None:
         if T_max < 1:
             raise ValueError(f"CosineAnnealingLR: T_max must be at least 1, but is {T_max}")

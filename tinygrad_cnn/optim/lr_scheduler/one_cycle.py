@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from math import cos, pi
 from typing import Literal
 
+from ...arguments import checked
 from ..optimizer import Optimizer
 from .scheduler import LRScheduler
 
@@ -35,6 +36,7 @@ class OneCycleLR(LRScheduler):
     0.00 0.95
     """
 
+    @checked
     def __init__(
         self,
         optimizer: Optimizer,

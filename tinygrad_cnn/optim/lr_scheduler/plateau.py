@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from math import inf
 from typing import Literal, SupportsFloat
 
+from ...arguments import checked
 from ..optimizer import Optimizer
 from .scheduler import LRScheduler
 
@@ -28,6 +29,7 @@ class ReduceLROnPlateau(LRScheduler):
     [4.0]
     """
 
+    @checked
     def __init__(
         self,
         optimizer: Optimizer,

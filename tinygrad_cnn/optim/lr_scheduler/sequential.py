@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
+from ...arguments import checked
 from ..optimizer import Optimizer
 from .plateau import ReduceLROnPlateau
 from .scheduler import LRScheduler
@@ -35,6 +36,7 @@ class SequentialLR(LRScheduler):
 
     not_saved = ("optimizer", "_schedulers")
 
+    @checked
     def __init__(self, optimizer: Optimizer, schedulers: Sequence[LRScheduler], milestones: Sequence[int]) -> None:
         self._attach(optimizer)
         if not schedulers:
