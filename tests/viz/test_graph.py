@@ -52,6 +52,11 @@ def test_constants_are_left_out_unless_asked_for():
     assert arrows(shown).count(("v2", "v3")) == arrows(shown).count(("v4", "v5")) == 1
 
 
+def test_batch_norms_running_statistics_are_no_data():
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)).eval()
+    assert names(tg.draw(model(zeros(2, 1, 5, 5)))).count("input") == 1
+
+
 @pytest.mark.parametrize(
     "masked",
     [
@@ -316,6 +321,8 @@ def test_what_was_not_recorded_is_an_error():
         tg.draw(tg.Tensor([1.0]) * 2)
     with pytest.raises(ValueError, match="nothing was recorded"):
         tg.draw(tg.Tensor([1.0], requires_grad=True))
+    with pytest.raises(ValueError, match="no operation's result"):
+        tg.draw(nn.Linear(2, 1).weight)
 
 
 @pytest.mark.parametrize("wrong", [3.0, [], ["x"], None, [None], {}, np.zeros(3)])

@@ -83,6 +83,11 @@ def test_memory_counts_each_array_that_the_graph_holds_once():
     assert f"memory held for the backward pass, {_figure(total, 'B')} in all" in drawing.source
 
 
+def test_memory_counts_what_several_views_show_once():
+    y = tg.ones(2, 3, requires_grad=True).exp()
+    assert figures(tg.draw((y.T * y.T).sum(), color_by="memory"))["mul"] == "0 B"
+
+
 def test_time_finds_the_slow_operation_in_the_forward_pass_and_in_the_backward_pass():
     @tg.primitive()
     def nap(g):
@@ -122,6 +127,13 @@ def test_the_time_is_that_of_a_second_sweep_for_the_first_pays_for_memory_and_th
     drawing = tg.draw(starting(tg.ones(3, requires_grad=True)).sum(), color_by="time")
     assert len(calls) == 2
     assert float(re.search(r"time of the backward pass, ([\d.]+) (?:m|µ)s in all", drawing.source)[1]) < 200
+
+
+def test_what_had_run_before_counts_by_its_backward_pass_alone():
+    earlier = tg.ones(3, requires_grad=True).exp()
+    drawing = tg.draw(lambda x: (x * earlier).sum(), tg.ones(3), color_by="time")
+    assert names(drawing) == ["leaf", "exp", "input", "mul", "sum", "output"]
+    assert figures(drawing)["exp"].endswith("s")
 
 
 def test_a_folded_module_has_its_parts_figures_together():

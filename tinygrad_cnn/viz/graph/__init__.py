@@ -91,7 +91,8 @@ def draw(
     nodes = nodes_below(outputs)
     if not nodes:
         raise ValueError(
-            "draw: nothing was recorded: no input of this result requires grad, or it was computed under no_grad()"
+            "draw: nothing was recorded: this is no operation's result, none of its inputs requires grad, "
+            "or it was computed under no_grad()"
         )
     regions = Regions(model)
     for node in nodes:

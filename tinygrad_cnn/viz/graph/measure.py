@@ -52,7 +52,7 @@ MEASURES = {
 def measure(
     color_by: str, graph: Graph, outputs: Sequence[Tensor], nodes: Sequence[Node], forward: Figures | None
 ) -> Measured:
-    """Each box's figure. `forward` is how long the nodes took, where that was seen."""
+    """Each box's figure. `forward` is how long the nodes took that were seen to run; None where none were."""
     kind = MEASURES[color_by]
     edges = [edge for box in graph.boxes for edge in box.stands_for]
     leaves = [edge for edge in edges if isinstance(edge, Tensor)]
@@ -70,7 +70,7 @@ def measure(
     elif color_by == "time":
         figures = backward_seconds(outputs, nodes)
         if forward is not None:
-            figures = {node: seconds + forward[node] for node, seconds in figures.items()}
+            figures = {node: seconds + forward.get(node, 0.0) for node, seconds in figures.items()}
         kind = replace(kind, title="time of the backward pass" if forward is None else kind.title)
     elif color_by == "memory":
         figures = bytes_held(nodes, leaves)
