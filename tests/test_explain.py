@@ -194,6 +194,25 @@ def test_of_a_layer_that_runs_twice_the_last_run_counts():
     assert explain.grad_cam(model, x).shape == (1, 4, 5)
 
 
+def test_a_layer_that_runs_again_comes_where_its_last_run_ended():
+    class Again(nn.Module):
+        def __init__(self):
+            self.first, self.second = nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1)
+
+        def forward(self, x):
+            return self.first(self.second(self.first(x)))
+
+    assert [*explain.feature_maps(Again(), np.zeros((1, 3, 4, 4), np.float32))] == ["second", "first"]
+
+
+def test_grad_cam_weighs_each_map_by_its_mean_gradient_where_a_dense_layer_tells_places_apart():
+    model = nn.Sequential(nn.Conv2d(3, 2, 1), nn.Flatten(), nn.Linear(2 * 4 * 5, 1))
+    x = rng.normal(size=(2, 3, 4, 5)).astype(np.float32)
+    alpha = model[2].weight.data.reshape(2, 20).mean(axis=1)
+    expected = np.einsum("k,nkhw->nhw", alpha, explain.feature_maps(model, x)["0"])
+    np.testing.assert_allclose(explain.grad_cam(model, x), expected, rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize("layer", ["conv9", "head", "drop", "pool", ""])
 def test_a_layer_that_gives_no_maps_is_refused_with_those_that_do(layer):
     x = np.zeros((1, 3, 8, 6), np.float32)
@@ -201,6 +220,22 @@ def test_a_layer_that_gives_no_maps_is_refused_with_those_that_do(layer):
         explain.grad_cam(Residual(), x, layer)
     with pytest.raises(explain.UnknownLayer, match=r"^no layer gives feature maps; those that do: none$"):
         explain.grad_cam(linear(np.ones((3, 8, 6), np.float32)), x)
+
+
+def test_a_layer_that_the_score_is_not_computed_from_is_refused():
+    class Aside(nn.Module):
+        def __init__(self):
+            self.used, self.unused = nn.Conv2d(3, 4, 3), nn.Conv2d(3, 4, 3)
+
+        def forward(self, x):
+            y = self.used(x)
+            self.unused(x)
+            return y.mean((1, 2, 3))
+
+    x = np.zeros((1, 3, 8, 6), np.float32)
+    with pytest.raises(explain.UnknownLayer, match="not computed from the feature maps of the layer 'unused'"):
+        explain.grad_cam(Aside(), x)
+    assert explain.grad_cam(Aside(), x, "used").shape == (1, 6, 4)
 
 
 # -- what they leave alone, and what they refuse ----------------------------------------------------------

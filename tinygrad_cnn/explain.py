@@ -31,7 +31,7 @@ POOLING = (AdaptiveAvgPool2d, AvgPool2d, MaxPool2d)
 
 
 class UnknownLayer(ValueError):
-    """The model has no layer of this name that gives feature maps; the message lists those that it has."""
+    """No layer of this name gives feature maps, or the score is not computed from them; the message says which."""
 
 
 def saliency(model: Module, x: Tensor | np.ndarray, score: Score | None = None) -> np.ndarray:
@@ -102,9 +102,12 @@ def grad_cam(model: Module, x: Tensor | np.ndarray, layer: str | None = None, sc
             known = ", ".join(_watch(model, images)[0]) or "none"
             named = "" if layer is None else f" {layer!r}"
             raise UnknownLayer(f"no layer{named} gives feature maps; those that do: {known}")
-        features = maps.popitem()[1]  # (N, K, h, w)
-        gradient = _gradient(_one_number_each(outputs, len(images), score), features)
-    alpha = gradient.mean(axis=(2, 3), keepdims=True)
+        name, features = maps.popitem()  # (N, K, h, w)
+        scores = _one_number_each(outputs, len(images), score)
+        (gradient,) = grad(scores.sum(), features, allow_unused=True)
+        if gradient is None:
+            raise UnknownLayer(f"the score is not computed from the feature maps of the layer {name!r}; name another")
+    alpha = gradient.data.mean(axis=(2, 3), keepdims=True)
     return (alpha * features.data).sum(axis=1)
 
 
@@ -228,14 +231,10 @@ def _score(model: Module, pictures: np.ndarray, score: Score | None) -> np.ndarr
 
 
 def _input_gradient(model: Module, pictures: np.ndarray, score: Score | None) -> np.ndarray:
-    """dS / dx for each picture, `(N, C, H, W)`."""
+    """dS / dx for each picture, `(N, C, H, W)`; each score depends on its own picture alone."""
     images = Tensor(pictures, requires_grad=True)
-    return _gradient(_one_number_each(model(images), len(images), score), images)
-
-
-def _gradient(scores: Tensor, at: Tensor) -> np.ndarray:
-    """dS / d`at` for each picture, whose score depends on that picture alone; no parameter's `.grad` is touched."""
-    return cast(Tensor, grad(scores.sum(), at)[0]).data
+    scores = _one_number_each(model(images), len(images), score)
+    return cast(Tensor, grad(scores.sum(), images)[0]).data
 
 
 def _starts(length: int, size: int, stride: int) -> list[int]:
