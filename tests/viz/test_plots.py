@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+import tinygrad_cnn as tg
 from tinygrad_cnn import viz
+from tinygrad_cnn.viz.plots import filter_images
 
 HISTORY = {
     "epoch": [1, 2, 3],
@@ -98,6 +100,11 @@ def test_history_leaves_out_what_is_not_finite(hole):
     assert loss_axes.get_ylim() == pytest.approx((0, 1.08 * 0.8))
     assert error_axes.get_ylim() == pytest.approx((0, 1.08 * 14))
     assert "best: 10.75 years, epoch 3" in labels(error_axes.figure)
+
+
+def test_a_history_of_rows_is_told_to_be_columns():
+    with pytest.raises(TypeError, match="needs columns, a list for each name, not a list of rows"):
+        viz.plot_history([{"epoch": 1, "train_loss": 0.9}])
 
 
 def test_a_history_of_nothing_finite_is_an_error():
@@ -214,6 +221,22 @@ def test_filters_that_are_no_numbers_are_an_error():
 def test_ages_that_do_not_go_together_are_an_error(plot, true, predicted, message):
     with pytest.raises(ValueError, match=message):
         plot(true, predicted)
+
+
+def test_parameters_and_tensors_are_plotted_as_the_numbers_that_they_hold():
+    kernels = tg.Tensor(np.linspace(-1, 1, 18).reshape(2, 1, 3, 3), requires_grad=True)
+    shown = [axes.images[0].get_array() for axes in viz.plot_filters(kernels).axes]
+    np.testing.assert_array_equal(shown, filter_images(kernels.data))
+    ages, seen = tg.Tensor([20.0, 40.0]), tg.Tensor([25.0, 30.0], requires_grad=True)
+    assert [bar.get_height() for bar in viz.plot_error_by_age(ages, seen).axes[0].patches] == [5, 10]
+
+
+@pytest.mark.parametrize(
+    "images", [np.zeros((1, 3, 8, 8), np.float32), np.zeros((1, 8, 8, 3)), np.zeros((8, 8, 3), np.uint8)]
+)
+def test_what_is_no_image_of_bytes_is_an_error(images):
+    with pytest.raises(ValueError, match=r"should be uint8 RGB \(N, H, W, 3\), got"):
+        viz.plot_predictions(images, [20], [30])
 
 
 def test_each_image_needs_its_ages():

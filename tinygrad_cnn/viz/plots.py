@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..extras import optional_import
+from ..tensor import Tensor
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,15 +35,15 @@ def plot_history(history: Mapping[str, Sequence[float]], baseline: float | None 
     `history` holds columns of one length: `epoch, train_loss, val_loss`, and `train_mae_years, val_mae_years` or
     `train_accuracy, val_accuracy`. `baseline`, what one answer for everybody comes to, is drawn as a dashed line.
     The best epoch is marked. What is not finite is left out. Raises ValueError where a column lacks, is shorter
-    than the others, or holds nothing finite.
+    than the others, or holds nothing finite, and TypeError for rows in place of columns.
 
     >>> columns = {"epoch": [1, 2], "train_loss": [0.9, 0.6], "val_loss": [0.8, 0.7],
     ...            "train_mae_years": [14.0, 11.0], "val_mae_years": [13.0, 11.5]}
     >>> len(plot_history(columns, baseline=15.0).axes)
     2
     """
-    figure = _figure(10, 4.2, title)
-    loss_axes, error_axes = figure.subplots(1, 2)
+    if not isinstance(history, Mapping):
+        raise TypeError(f"plot_history needs columns, a list for each name, not a {type(history).__name__} of rows")
     measure = "accuracy" if "val_accuracy" in history else "mae_years"
     label, best_label, baseline_label = MEASURES[measure]
     needed = (*HISTORY, f"train_{measure}", f"val_{measure}")
@@ -54,6 +55,8 @@ def plot_history(history: Mapping[str, Sequence[float]], baseline: float | None 
     if empty := [name for name in needed if np.isnan(columns[name]).all()]:
         raise ValueError(f"plot_history needs finite values in every column; there are none in {', '.join(empty)}")
     epochs = np.asarray(history["epoch"])
+    figure = _figure(10, 4.2, title)
+    loss_axes, error_axes = figure.subplots(1, 2)
     marker = "o" if len(epochs) <= 30 else ""
     for axes, quantity in ((loss_axes, "loss"), (error_axes, measure)):
         for part, name, colour in (("train", "training", TRAINING), ("val", "validation", MODEL)):
@@ -83,9 +86,12 @@ def plot_history(history: Mapping[str, Sequence[float]], baseline: float | None 
 def plot_predictions(images: ArrayLike, true: ArrayLike, predicted: ArrayLike, title: str = "") -> Figure:
     """A grid of faces, each with its true and predicted age; the colour tells how close the prediction is.
 
-    `images` are uint8 RGB `(N, H, W, 3)`, the ages `(N,)`. Raises ValueError where there are not as many of each.
+    `images` are uint8 RGB `(N, H, W, 3)`, the ages `(N,)`. Raises ValueError for other images, and where there are
+    not as many of each.
     """
-    images, (true, predicted) = np.asarray(images), _ages(true, predicted)
+    images, (true, predicted) = _array(images), _ages(true, predicted)
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
+        raise ValueError(f"images should be uint8 RGB (N, H, W, 3), got {images.dtype} {images.shape}")
     if len(images) != len(true):
         raise ValueError(f"there are {len(images)} images for {len(true)} ages")
     figure, grid = _grid(len(images), 6, 1.65, 1.95, title)
@@ -219,7 +225,7 @@ def filter_images(weight: ArrayLike) -> np.ndarray:
     >>> filter_images([[[[-2.0, 0.0, 1.0]]]])[0, 0, :, 0]
     array([  0, 128, 191], dtype=uint8)
     """
-    weight = np.asarray(weight, np.float64)
+    weight = _array(weight).astype(np.float64)
     if weight.ndim != 4 or weight.shape[1] not in (1, 3) or not weight.size:
         raise ValueError(
             f"filters to be shown have shape (O, I, H, W) with 1 or 3 input channels I, not {weight.shape}; "
@@ -232,9 +238,14 @@ def filter_images(weight: ArrayLike) -> np.ndarray:
     return np.repeat(pictures, 3, axis=3) if weight.shape[1] == 1 else pictures
 
 
+def _array(values: ArrayLike) -> np.ndarray:
+    """Plain numbers, also of a parameter or another tensor that requires grad."""
+    return np.asarray(values.data if isinstance(values, Tensor) else values)
+
+
 def _ages(true: ArrayLike, predicted: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Both as float64 `(N,)`, checked."""
-    true, predicted = np.ravel(np.asarray(true, np.float64)), np.ravel(np.asarray(predicted, np.float64))
+    true, predicted = (np.ravel(_array(ages)).astype(np.float64) for ages in (true, predicted))
     if len(true) != len(predicted) or not len(true):
         raise ValueError(f"each face needs its true and its predicted age, not {len(true)} and {len(predicted)} ages")
     if not (np.isfinite(true).all() and np.isfinite(predicted).all()):
