@@ -90,6 +90,11 @@ def test_every_face_is_in_one_square_of_the_density():
     assert len(areas(chart)) == 2  # two faces are darker than one
 
 
+def test_the_shades_of_the_density_tell_few_faces_from_fewer_beside_a_crowd():
+    ages = np.repeat([15.0, 45.0, 75.0], [1, 5, 500])
+    assert areas(density(ages, ages)) == {1: 1, 2: 1, 6: 1}
+
+
 def test_the_scale_of_the_density_covers_all_counts():
     ages = np.concatenate([np.full(n, 3.0 + 3 * i) for i, n in enumerate((1, 2, 5, 20, 100))])
     chart = density(ages, ages)

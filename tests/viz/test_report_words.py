@@ -89,6 +89,11 @@ def test_errors_to_both_sides_are_no_leaning():
     assert leaning(outcome(ages, ages + np.where(np.arange(200) % 2, 8.0, -8.0), median=50)) == ""
 
 
+def test_errors_to_both_sides_that_all_but_cancel_out_are_no_leaning():
+    ages = np.arange(0, 100, 0.5)
+    assert leaning(outcome(ages, ages + np.where(np.arange(200) % 2, 12.0, -8.0), median=50)) == ""  # 2 of 10 years
+
+
 def test_few_faces_lean_nowhere():
     assert leaning(outcome([1.0, 50.0, 90.0], [20.0, 50.0, 70.0])) == ""
 
@@ -99,11 +104,14 @@ def test_few_faces_lean_nowhere():
         ([12.0], "do not tell yet"),
         ([12.0, 11.0], "do not tell yet"),
         ([12.0, 10.0, 9.0, 8.0], "still falls, by 33% over the last 3 epochs"),
+        ([21.0, 14.7, 15.0], "The best validation error still falls, by 30% over the last 2 epochs"),
         ([12.0, 8.2, 8.1, 8.0], "still falls, by 33% over the last 3 epochs"),
         ([8.3, 8.2, 8.1, 8.05], "falls slowly now, by 3.0% over the last 3 epochs"),
         ([12.0, 8.0, 8.0, 7.99, 7.98], "levelled off: 0.2% over the last 3 epochs"),
         ([12.0, 8.0, 8.1, 8.1, 8.1], "has not improved since epoch 2"),
         ([0.0, 0.0, 0.0], "levelled off"),
+        ([float("nan"), 12.0, 8.0], "do not tell yet"),
+        ([12.0, float("nan"), 9.0, 8.0], "still falls, by 33% over the last 3 epochs"),
     ],
 )
 def test_the_trend_is_read_off_the_validation_error(val_mae, expected):
@@ -163,8 +171,18 @@ def test_of_two_classes_no_mistake_is_the_commonest_and_of_one_nothing_is_said()
     assert what_is_confused(classification([[40, 10], [1, 4]], ("no", "yes"))) == ""
 
 
+def test_the_commonest_mistake_is_not_looked_for_among_few_faces():
+    assert "30% of adult are taken for child." in what_is_confused(
+        classification([[40, 10, 0], [30, 60, 10], [5, 0, 0]])
+    )
+
+
 def test_without_a_mistake_none_is_named():
     assert "mistake" not in what_is_confused(classification([[30, 0, 0], [0, 30, 0], [0, 0, 30]]))
+
+
+def test_a_network_that_always_gives_the_same_answer_knows_nothing_best():
+    assert what_is_confused(classification([[0, 40], [0, 30]], ("no", "yes"))) == "It answers yes for everybody."
 
 
 def test_how_often_it_is_right_where_it_is_sure():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import isfinite
 from typing import Any, Literal
 
 import numpy as np
@@ -87,8 +88,8 @@ class Report:
 
     @property
     def best(self) -> Mapping[str, Any] | None:
-        """The epoch with the smallest validation error; None before the first."""
-        return min(self.history, key=self.error, default=None)
+        """The epoch with the smallest validation error that is a finite number; None before there is one."""
+        return min((row for row in self.history if isfinite(self.error(row))), key=self.error, default=None)
 
     @property
     def tells_age(self) -> bool:

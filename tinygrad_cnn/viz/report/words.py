@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 import numpy as np
 
 from .state import Classification, Outcome, Report
@@ -33,7 +35,7 @@ def how_good(outcome: Outcome) -> str:
     )
     close = f"{metrics['share_within_5_years']:.0%} of the faces are within 5 years."
     if error >= to_beat:
-        return f"{off}; {guess}. So far it is no better than that guess. {close}"
+        return f"{off}; {guess}. The network is no better than that guess. {close}"
     return f"{off}; {guess}. The network thus takes away {1 - error / to_beat:.0%} of that error. {close}"
 
 
@@ -86,25 +88,27 @@ def how_many_right(classes: Classification) -> str:
         f"answering {always['class']}, the commonest, for everybody is right for {to_beat:.1%}."
     )
     if accuracy <= to_beat:
-        return f"{sentence} So far the network is no better than that answer."
+        return f"{sentence} The network is no better than that answer."
     return f"{sentence} The network makes {1 - (1 - accuracy) / (1 - to_beat):.0%} fewer mistakes than that."
 
 
 def what_is_confused(classes: Classification) -> str:
-    """The classes that are known best and worst, and the commonest mistake, where there is a choice of them."""
+    """The classes known best and worst, and the commonest mistake, where there is a choice; or the only answer."""
     of_class = classes.metrics["accuracy_by_class"]
     known = {name: of for name, of in of_class.items() if of["faces"] >= ENOUGH}
     if len(known) < 2:
         return ""
+    names, matrix = classes.metrics["classes"], np.array(classes.metrics["confusion_matrix"], float)
+    (answers,) = matrix.any(axis=0).nonzero()
+    if len(answers) == 1:
+        return f"It answers {names[answers[0]]} for everybody."
     by_accuracy = sorted(known, key=lambda name: known[name]["accuracy"])
 
     def figures(name: str) -> str:
         return f"{name} ({known[name]['accuracy']:.0%} of {known[name]['faces']:,} faces)"
 
     sentence = f"It knows {figures(by_accuracy[-1])} best and {figures(by_accuracy[0])} worst"
-    names = classes.metrics["classes"]
-    wrong = np.array(classes.metrics["confusion_matrix"], float)
-    np.fill_diagonal(wrong, 0)
+    wrong = matrix * (1 - np.eye(len(names)))
     share = wrong / [[known[name]["faces"] if name in known else np.inf] for name in names]
     true, seen = np.unravel_index(share.argmax(), share.shape)
     if len(names) > 2 and share.max() > 0:
@@ -123,8 +127,8 @@ def how_sure(classes: Classification) -> str:
 
 
 def trend(report: Report) -> str:
-    """Whether the validation error still falls, stands or rises while the training loss falls."""
-    rows, best = report.history, report.best
+    """Whether the best validation error still falls, or stands, or the loss rises while the training loss falls."""
+    rows, best = [row for row in report.history if isfinite(report.error(row))], report.best
     if best is None:
         return ""
     if len(rows) < 3:
@@ -144,9 +148,9 @@ def trend(report: Report) -> str:
     span = f"the last {last['epoch'] - then['epoch']} epochs"
     if gain > 5 * CLEAR:
         more = "; more epochs may well bring more" if report.state == "finished" else ""
-        return f"The validation error still falls, by {gain:.0%} over {span}{more}."
+        return f"The best validation error still falls, by {gain:.0%} over {span}{more}."
     if gain > CLEAR:
-        return f"The validation error falls slowly now, by {gain:.1%} over {span}{_gap(report)}."
+        return f"The best validation error falls slowly now, by {gain:.1%} over {span}{_gap(report)}."
     return f"The validation error has levelled off: {gain:.1%} over {span}{_gap(report)}."
 
 
