@@ -102,7 +102,7 @@ def train(options: argparse.Namespace) -> None:
                     curves.add(run.history[-1])
                 page.after_epoch(val)
 
-            best = fit(run, model, faces, options, lines["val"], after_epoch)
+            best = fit(run, model, faces, options, lines["val"], after_epoch, page.resumed)
             model = load_age_model(run.path / "best.safetensors", MODELS)
             result = measure(model, faces, part, options.batch_size)
             run.say("", *write_report(run, model, faces, part, result, best=best.as_dict()), "")

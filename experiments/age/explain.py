@@ -208,7 +208,7 @@ class _Page:
         """A colour bar that fills the axes."""
         from matplotlib.ticker import MaxNLocator
 
-        bar = self.figure.colorbar(colours, cax=axes, ticks=MaxNLocator(4), **more)
+        bar = self.figure.colorbar(colours, cax=axes, ticks=MaxNLocator(4), format="{x:g}", **more)
         bar.outline.set_visible(False)
         bar.ax.tick_params(labelsize=8, colors=INK, length=2)
         bar.set_label(label, fontsize=8.5, color=INK)

@@ -103,13 +103,15 @@ def fit(
     options: argparse.Namespace,
     to_beat: float,
     after_epoch: Callable[[Pass], object],
+    resumed: Callable[[], object],
 ) -> Best:
     """Train for all epochs. The run gets a row of history, a picture and the last weights after each, and the best.
 
     `to_beat` is the validation figure of one answer for everybody. With `--ema` it is the average that is
     validated and kept. `after_epoch` is called with what came of the validation faces. Checkpoints are written on the
     way, at the end, and at Ctrl-C, which saves the last weights too. With `--resume` the training goes on from the
-    run's latest checkpoint; raises UserError where that is of other faces or another version.
+    run's latest checkpoint, and `resumed` is called once the run has its history again; raises UserError where the
+    checkpoint is of other faces or another version.
     """
     network, name = model.model, type(model.model).__name__
     val_loader = faces.loader("val", options.batch_size)
@@ -133,6 +135,7 @@ def fit(
             *(f"warning: {problem}" for problem in problems),
             f"resumed in epoch {training.epoch}, after {training.loader.state_dict()['batch']} of its steps",
         )
+        resumed()
     sizes = sizes_by_epoch(options)
     try:
         with interrupts_wait() as stop_if_interrupted:

@@ -47,10 +47,13 @@ class Page:
             reason = " ".join(str(error).split()) or type(error).__name__
             self._write("stopped", "interrupted" if isinstance(error, KeyboardInterrupt) else reason)
 
+    def resumed(self) -> None:
+        """Show the epochs that an interrupted run has behind it; the time that they took counts too."""
+        self.started -= timedelta(seconds=sum(row["seconds"] for row in self.run.history))
+        self._write("running")
+
     def after_epoch(self, val: Pass) -> None:
         """Show an epoch, and how the validation faces fared after it."""
-        if self.result is None:  # what a run that is resumed did before counts too
-            self.started -= timedelta(seconds=sum(row["seconds"] for row in self.run.history[:-1]))
         self.result = "val", val
         self._write("running")
 

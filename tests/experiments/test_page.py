@@ -109,6 +109,32 @@ def test_the_page_is_written_at_the_start_after_each_epoch_and_at_the_end(comman
     ]
 
 
+def test_a_run_that_is_resumed_shows_at_once_the_epochs_behind_it_and_their_time(command, monkeypatch):
+    begin_epoch = fit.Training.begin_epoch
+
+    def interrupted(self, epoch):
+        begin_epoch(self, epoch)
+        if epoch == 3:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fit.Training, "begin_epoch", interrupted)
+        assert command(*QUICK, "--epochs", 2, "--checkpoint-every", 1).status == 130
+    seen = []
+
+    def watched(report):
+        seconds = sum(row["seconds"] for row in report.history)
+        seen.append((report.state, len(report.history)))
+        assert (report.written - report.started).total_seconds() >= seconds
+        return render(report)
+
+    monkeypatch.setattr(page, "render", watched)
+    outcome = command("--resume", "run")
+    assert outcome.status == 0
+    assert not [line for line in outcome.out if "warning" in line]
+    assert seen == [("running", 0), ("running", 1), ("running", 2), ("finished", 2)]
+
+
 def test_a_page_that_can_not_be_drawn_costs_one_line_and_not_the_run(command, monkeypatch):
     def broken(report):
         raise ZeroDivisionError("a bug\nin two lines")
