@@ -96,7 +96,8 @@ def _deviation(x: Tensor, dim: tuple[int, ...]) -> Tensor:
 def _variance(x: np.ndarray, dim: tuple[int, ...], divisor: float, keepdim: bool) -> np.ndarray:
     """In float64, where squares of float32 numbers neither overflow nor vanish."""
     wide = np.result_type(x, np.float64)
-    deviation = np.asarray(x - np.mean(x, axis=dim, keepdims=True, dtype=wide))
+    count = math.prod(x.shape[i] for i in dim) or 1
+    deviation = np.asarray(x - np.sum(x, axis=dim, keepdims=True, dtype=wide) / count)
     return np.sum(np.square(deviation, out=deviation), axis=dim, keepdims=keepdim) / np.float64(divisor)
 
 
