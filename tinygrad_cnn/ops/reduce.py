@@ -14,7 +14,7 @@ from .compare import eq, logical_and, ne
 from .elementwise import abs, clone, exp, maximum, minimum, pow, to, where
 from .index import take_along_dim
 from .shape import cat, expand_to, flatten, flip, reshape
-from .support import as_tensor, axes, axis, kept_shape
+from .support import axes, axis, kept_shape
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -119,7 +119,7 @@ def _dispersion(
     dims = axes(x, dim, name)
     count = int(np.prod([x.shape[i] for i in dims])) - (int(unbiased) if correction is None else correction)
     x = x if x.dtype.kind == "f" else to(x, np.float32)
-    return over(x, dim=dims, divisor=float(count if count > 0 else 0), keepdim=keepdim)
+    return over(x, dim=dims, divisor=count if count > 0 else 0, keepdim=keepdim)
 
 
 @checked
