@@ -156,7 +156,12 @@ def test_bfloat16_which_numpy_has_not_is_read_as_float32(tmp_path: Path) -> None
     from safetensors.torch import save_file
 
     values = torch.tensor([[1.0, -3.1415], [float("inf"), 1e-40]]).to(torch.bfloat16)
-    mixed = {"b": values, "a": torch.ones(3), "none": torch.zeros(0, 2, dtype=torch.bfloat16), "one": values[0, 1].clone()}
+    mixed = {
+        "b": values,
+        "a": torch.ones(3),
+        "none": torch.zeros(0, 2, dtype=torch.bfloat16),
+        "one": values[0, 1].clone(),
+    }
     save_file(mixed, tmp_path / "w", metadata={"from": "torch"})
     loaded = weights.load(tmp_path / "w")
     for name, array in loaded.items():
