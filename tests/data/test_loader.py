@@ -164,6 +164,14 @@ class TestOrder:
             assert_same(epoch(resumed), epochs[2])
             batches.close()
 
+    @pytest.mark.parametrize("change", [{"seed": -1}, {"batch": -1}, {"epoch": None}, {"epoch": float("inf")}])
+    def test_what_is_no_state_of_a_loader_is_refused_and_changes_nothing(self, change):
+        these = DataLoader(faces(), 4, prefetch=0)
+        saved = these.state_dict()
+        with pytest.raises(ValueError, match="DataLoader: "):
+            these.load_state_dict({"seed": 7, "epoch": 5, "batch": 1} | change)
+        assert these.state_dict() == saved
+
     def test_a_broken_off_epoch_counts_as_one(self):
         loader, other = (DataLoader(faces(), 4, shuffle=True) for _ in "ab")
         for _ in loader:

@@ -192,3 +192,10 @@ def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     weights.save({"b": np.ones(1)}, path)
     assert list(weights.load(path)) == ["b"]
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_metadata_that_looks_like_a_bfloat16_array_is_metadata(tmp_path: Path) -> None:
+    header = b'{"__metadata__":{"dtype":"BF16"},"a":{"dtype":"BF16","shape":[1],"data_offsets":[0,2]}}'
+    (tmp_path / "w").write_bytes(len(header).to_bytes(8, "little") + header + b"\x80\x3f")
+    assert {name: array.tolist() for name, array in weights.load(tmp_path / "w").items()} == {"a": [1.0]}
+    assert weights.load_metadata(tmp_path / "w") == {"dtype": "BF16"}

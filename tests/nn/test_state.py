@@ -116,3 +116,13 @@ def test_a_copy_shares_nothing_and_keeps_kinds_modes_and_sharing(duplicate) -> N
     twin.alpha.data[:] = 9
     assert module.alpha.item() == 4.0
     assert twin.twin is twin.heads["age"]
+
+
+@pytest.mark.parametrize("value", [1e300, np.nan])
+def test_values_that_a_dtype_can_not_hold_are_refused_and_change_nothing(value) -> None:
+    module = nn.BatchNorm1d(1)
+    name = "weight" if value == 1e300 else "num_batches_tracked"
+    state = module.state_dict()
+    with pytest.raises(RuntimeError, match=rf"wrong values: {name} holds some that (float32|int64) can't"):
+        module.load_state_dict({**state, "bias": np.ones(1), name: np.full_like(state[name], value, np.float64)})
+    assert module.bias.tolist() == [0.0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from typing import Any
 
 import numpy as np
 import pytest
@@ -103,6 +104,7 @@ def test_weights_that_were_given_new_arrays_are_followed() -> None:
 def test_an_update_takes_no_memory_of_the_models_size() -> None:
     net = nn.Linear(1000, 1000)
     average = optim.EMA(net)
+    average.update()  # now the memory that updates share is there
     tracemalloc.start()
     average.update()
     _, peak = tracemalloc.get_traced_memory()
@@ -126,6 +128,17 @@ def test_a_saved_average_goes_on_to_the_bit() -> None:
 def test_another_models_average_does_not_load() -> None:
     with pytest.raises(ValueError, match="does not fit this model's names and shapes"):
         optim.EMA(Net()).load_state_dict(optim.EMA(nn.Linear(2, 1)).state_dict())
+
+
+@pytest.mark.parametrize(
+    "change", [{"updates": float("inf")}, {"updates": -1}, {"updates": None}, {"average": []}, {"average": None}]
+)
+def test_what_is_no_average_does_not_load_and_changes_nothing(change: dict[str, Any]) -> None:
+    average = optim.EMA(nn.Linear(1, 1))
+    saved = average.state_dict()
+    with pytest.raises(ValueError, match="EMA: "):
+        average.load_state_dict({**saved, **change})
+    assert repr(average.state_dict()) == repr(saved)
 
 
 @pytest.mark.parametrize("decay", [-0.1, 1.0, float("nan")])

@@ -81,6 +81,29 @@ class TestStateDict:
         with pytest.raises(ValueError, match=r"the saved state is of a parameter '0', its groups have \[0\]"):
             optimizer.load_state_dict(saved)
 
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"state": None},
+            {"state": {0: [1]}},
+            {"state": {0: {"step": -1}}},
+            {"state": {0: {"step": float("inf")}}},
+            {"state": {0: {"exp_avg": np.full(5, 1e300)}}},
+            {"state": {0: {"exp_avg": np.array(["a"] * 5)}}},
+            {"param_groups": 3},
+            {"param_groups": [{"params": [0], "lr": "fast"}]},
+            {"param_groups": [{"params": [0], "betas": None}]},
+            {"param_groups": [{"params": [[0]]}]},
+        ],
+    )
+    def test_of_something_else_is_refused_and_changes_nothing(self, change):
+        optimizer = optim.Adam([parameter()])
+        take_steps(optimizer, 1)
+        saved = optimizer.state_dict()
+        with pytest.raises(ValueError, match=r"Adam: |zip"):
+            optimizer.load_state_dict({**saved, **change})
+        assert repr(optimizer.state_dict()) == repr(saved)
+
     def test_with_options_that_make_no_sense_is_refused(self):
         optimizer = optim.Adam([parameter()])
         saved = optimizer.state_dict()

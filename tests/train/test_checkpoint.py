@@ -1,5 +1,9 @@
 """A weights file is all that is needed to predict; what is wrong with one is said in one line."""
 
+import json
+import resource
+import time
+
 import numpy as np
 import pytest
 
@@ -121,6 +125,14 @@ def test_a_cut_file_is_an_error(path):
         ({"pixels": "BGR"}, "trained on pixels 'BGR'"),
         ({"image_size": "32"}, r"does not fit AgeCNN at 32x32 pixels: .*fc1\.weight"),
         ({"image_size": "2"}, "image_size must be at least"),
+        ({"image_size": "0"}, "pictures of 0x0 pixels; possible are 1 to 4096"),
+        ({"image_size": "1" + "0" * 30}, "possible are 1 to 4096"),
+        ({"image_size": "4096"}, "does not fit AgeCNN at 4096x4096 pixels: "),
+        ({"head": "expected", "oldest_years": "1" + "0" * 30}, "does not fit AgeCNN"),
+        ({"head": "classes", "subject": "x", "classes": "[" * 100_000}, "lacks what predicting needs: .*recursion"),
+        ({"head": "classes", "subject": "x", "classes": "[1, 2]"}, "expected a list of words"),
+        ({"head": "classes", "subject": "x", "classes": '["a", "\\ud800"]'}, "surrogates not allowed"),
+        ({"head": "several", "subjects": '["x"]', "loss_weights": "[1]"}, "lacks .*age_mean_years"),
         ({"age_mean_years": "nan"}, "scale of ages: mean nan"),
         ({"age_mean_years": "1e999"}, "scale of ages: mean inf"),
         ({"age_std_years": "0.0"}, r"scale of ages: .* standard deviation 0\.0"),
@@ -149,3 +161,29 @@ def test_weights_that_are_no_finite_numbers_are_an_error(model, tmp_path):
     tg.save(state, tmp_path / "w.safetensors", metadata=model.metadata())
     with pytest.raises(ValueError, match=r"fc2\.bias holds values that are no finite numbers"):
         load_age_model(tmp_path / "w.safetensors", MODELS)
+
+
+def test_the_size_that_a_file_asks_for_costs_no_memory(model, tmp_path):
+    tg.save(model.model.state_dict(), tmp_path / "w.safetensors", metadata={**model.metadata(), "image_size": "2000"})
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ValueError, match="more elements than are allowed"):  # its first dense layer would take 2 GB
+        load_age_model(tmp_path / "w.safetensors", MODELS)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2**16  # KiB
+
+
+def test_a_value_beyond_float32_is_an_error(model, tmp_path):
+    state = model.model.state_dict()
+    state["fc2.bias"] = np.array([1e300])
+    tg.save(state, tmp_path / "w.safetensors", metadata=model.metadata())
+    with pytest.raises(ValueError, match=r"does not fit AgeCNN .*fc2\.bias holds some that float32 can't"):
+        load_age_model(tmp_path / "w.safetensors", MODELS)
+
+
+def test_thousands_of_subjects_cost_no_more_than_their_file_is_long(model, tmp_path):
+    about = {f"s{i}.age_mean_years": "1" for i in range(20_000)} | {f"s{i}.age_std_years": "1" for i in range(20_000)}
+    about |= {"head": "several", "subjects": json.dumps([f"s{i}" for i in range(20_000)]), "loss_weights": "[1]"}
+    tg.save({}, tmp_path / "w.safetensors", metadata=model.metadata() | about)
+    started = time.process_time()
+    with pytest.raises(ValueError, match="20000 heads need as many weights"):
+        load_age_model(tmp_path / "w.safetensors", MODELS)
+    assert time.process_time() - started < 5

@@ -89,9 +89,18 @@ class DataLoader:
         return {"seed": self.seed, "epoch": epoch, "batch": batch}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Make the next iteration go on where `state_dict` was called; after an epoch's last batch it gives none."""
-        self.seed = int(state_dict["seed"])
-        self.set_epoch(int(state_dict["epoch"]), int(state_dict["batch"]))
+        """Make the next iteration go on where `state_dict` was called; after an epoch's last batch it gives none.
+
+        Raises ValueError, and changes nothing, for what is no such state.
+        """
+        try:
+            seed, epoch, batch = (int(state_dict[name]) for name in ("seed", "epoch", "batch"))
+        except (KeyError, OverflowError, TypeError) as error:
+            raise ValueError(f"DataLoader: this is no state of a loader: {error!r}") from error
+        if seed < 0:
+            raise ValueError(f"DataLoader: seed must be at least 0, not {seed}")
+        self.set_epoch(epoch, batch)
+        self.seed = seed
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         epoch, first = self._epoch, self._first_batch

@@ -68,14 +68,15 @@ def load_metadata(path: PathLike) -> dict[str, str]:
 
 def _bfloat16(path: PathLike) -> dict[str, np.ndarray]:
     """The bfloat16 arrays of a file that safetensors has found sound: the upper halves of float32 numbers."""
-    content = Path(path).read_bytes()
-    start = 8 + int.from_bytes(content[:8], "little")
+    content = np.asarray(np.memmap(path, np.uint8, "r"))  # read as far as it is looked at
+    start = 8 + int.from_bytes(content[:8].tobytes(), "little")
     found = {}
-    for name, entry in json.loads(content[8:start]).items():
-        if entry.get("dtype") == "BF16":
+    for name, entry in json.loads(content[8:start].tobytes()).items():
+        if name != "__metadata__" and entry["dtype"] == "BF16":
             first, last = (start + offset for offset in entry["data_offsets"])
-            upper = np.frombuffer(content[first:last], "<u2").astype(np.uint32)
-            found[name] = (upper << 16).view(np.float32).reshape(entry["shape"])
+            bits = content[first:last].view("<u2").astype(np.uint32)
+            bits <<= 16
+            found[name] = bits.view(np.float32).reshape(entry["shape"])
     return found
 
 

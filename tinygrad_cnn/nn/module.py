@@ -233,8 +233,9 @@ class Module:
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> LoadResult:
         """Copy `state_dict`'s values (arrays, Tensors or PyTorch's tensors) into this module, in its own dtypes.
 
-        Raises one RuntimeError that lists every missing, unexpected and mis-shaped key, and then changes
-        nothing. With `strict=False`, keys may be missing or unexpected, and are only returned.
+        Raises one RuntimeError that lists every missing, unexpected and mis-shaped key, and those whose values the
+        module's dtypes can't hold, and then changes nothing. With `strict=False`, keys may be missing or unexpected,
+        and are only returned.
         """
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"state_dict must be a dict of arrays by name, not {type(state_dict).__name__}")
@@ -253,7 +254,11 @@ class Module:
                 elif values.shape != tensor.shape:
                     problems.append(f"wrong shape: {name} is {values.shape}, the module has {tensor.shape}")
                 else:
-                    new_values[name] = values.astype(tensor.dtype)  # a copy: values may be views of this state
+                    try:
+                        with np.errstate(over="raise", invalid="raise"):
+                            new_values[name] = values.astype(tensor.dtype)  # a copy: it may be a view of this state
+                    except FloatingPointError:
+                        problems.append(f"wrong values: {name} holds some that {tensor.dtype} can't")
         if problems:
             raise RuntimeError("\n    ".join([f"{type(self).__name__} can't load this state_dict:", *problems]))
         for name, values in new_values.items():

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from ..tensor import Tensor
 
-__all__ = ["Buffer", "Parameter", "overwrite"]
+__all__ = ["Buffer", "Parameter", "at_most", "overwrite"]
+
+
+class _Allowed(threading.local):
+    elements: int | None = None  # of parameters, in all
+
+
+_allowed = _Allowed()
 
 
 class Parameter(Tensor):
     """A tensor that a module trains: it requires a gradient, and `Module.parameters` finds it."""
 
     def __init__(self, data: Any, requires_grad: bool = True) -> None:
+        if _allowed.elements is not None:
+            _allowed.elements -= np.size(data.data if isinstance(data, Tensor) else data)
+            if _allowed.elements < 0:
+                raise ValueError("its parameters would have more elements than are allowed here")
         super().__init__(data, requires_grad=requires_grad)
 
 
@@ -28,6 +42,19 @@ class Buffer(Tensor):
     def __init__(self, data: Any, persistent: bool = True) -> None:
         super().__init__(data)
         self.persistent = persistent
+
+
+@contextlib.contextmanager
+def at_most(elements: int) -> Iterator[None]:
+    """Inside, parameters that this thread makes have at most so many elements in all.
+
+    Beyond that they raise ValueError before memory is filled: for models whose size a file from elsewhere decides.
+    """
+    before, _allowed.elements = _allowed.elements, elements
+    try:
+        yield
+    finally:
+        _allowed.elements = before
 
 
 def overwrite(tensor: Tensor, values: Any) -> None:

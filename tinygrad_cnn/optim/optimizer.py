@@ -177,8 +177,14 @@ class Optimizer:
         """Go on from what `state_dict` of an optimiser over the same parameters returned.
 
         Arrays may also be Tensors, or Torch's. Raises ValueError, and changes nothing, where groups or shapes
-        do not match.
+        do not match, and for what is no such state at all.
         """
+        try:
+            self.state, self.param_groups = self._taken(state_dict)
+        except (ArithmeticError, AttributeError, LookupError, TypeError) as error:
+            raise ValueError(f"{self._name}: this is no state of an optimiser: {error!r}") from error
+
+    def _taken(self, state_dict: dict[str, Any]) -> tuple[defaultdict[Tensor, dict[str, Any]], list[dict[str, Any]]]:
         saved_groups = state_dict["param_groups"]
         sizes = [len(group["params"]) for group in self.param_groups]
         saved_sizes = [len(group["params"]) for group in saved_groups]
@@ -200,20 +206,30 @@ class Optimizer:
             {**group, **copy.deepcopy(saved), "params": group["params"]}
             for group, saved in zip(self.param_groups, saved_groups, strict=True)
         ]
-        for group in groups:
+        for group, own in zip(groups, self.param_groups, strict=True):
+            for name in self.defaults:
+                if not alike(group[name], own[name]):
+                    raise ValueError(
+                        f"{self._name}: the saved {name} is {group[name]!r}, where {own[name]!r} was meant"
+                    )
             self.check_options(group)
-        self.state, self.param_groups = state, groups
+        return state, groups
 
     def _loaded(self, value: Any, name: str, number: int, p: Tensor) -> Any:
         array = np.asarray(value.numpy() if hasattr(value, "numpy") else value)
         if name == "step":
+            if not array >= 0:
+                raise ValueError(f"{self._name}: the saved step of parameter {number} must be 0 or more, not {value!r}")
             return int(array)
+        if array.dtype.kind not in "fiub":
+            raise ValueError(f"{self._name}: the saved {name} of parameter {number} holds no real numbers: {value!r}")
         if array.shape != p.shape:
             raise ValueError(
                 f"{self._name}: the saved {name} of parameter {number} has shape {array.shape}, "
                 f"but the parameter has {p.shape}"
             )
-        return np.array(array, dtype=p.dtype, order="C")
+        with np.errstate(over="raise", invalid="raise"):
+            return np.array(array, dtype=p.dtype, order="C")
 
     def __repr__(self) -> str:
         lines = [f"{self._name} ("]
@@ -269,6 +285,18 @@ def moving_average(mean: np.ndarray, value: np.ndarray, decay: float, scratch: n
     """mean <- decay * mean + (1 - decay) * value, in place; `value` may be the scratch memory itself."""
     mean *= decay
     mean += np.multiply(value, 1 - decay, out=scratch)
+
+
+def alike(saved: Any, own: Any) -> bool:
+    """Whether a saved value can stand for `own`: a number for a number, and as many of them under the same names."""
+    if isinstance(own, dict):
+        return isinstance(saved, dict) and saved.keys() == own.keys() and all(alike(saved[k], own[k]) for k in own)
+    if isinstance(own, (list, tuple)):
+        return isinstance(saved, (list, tuple)) and len(saved) == len(own) and all(map(alike, saved, own))
+    if isinstance(own, str):
+        return isinstance(saved, str)
+    kinds = "b" if isinstance(own, bool) else "fiu"
+    return own is None or (np.ndim(saved) == 0 and np.asarray(saved).dtype.kind in kinds)
 
 
 def _plain(value: Any) -> Any:

@@ -13,6 +13,7 @@ from ..data.transforms import MEAN, STD, to_float
 from ..io import load, load_metadata
 from ..modes import no_grad
 from ..nn import Module
+from ..nn.parameter import at_most
 from ..tensor import Tensor
 from .heads import Head, load_head
 from .loop import reported, see
@@ -60,6 +61,8 @@ class AgeModel:
 
 
 FORMAT = "1"  # of this metadata; a file from before formats had numbers is of format 1
+ROOM = 2**20  # elements that a model may have more than its file: near misses are told by the layer's name
+LARGEST = 4096  # pixels: what a file may ask pictures to be enlarged to
 PIXELS = f"RGB, (value / 255 - {MEAN}) / {STD}"
 
 
@@ -68,7 +71,7 @@ def load_age_model(path: str | Path, models: Mapping[str, Callable[..., Module]]
 
     `models` maps a model's name to what makes it: `make(image_size)`, or `make(image_size, outputs)` for a head that
     takes more than one output. Raises FileNotFoundError, or ValueError where the file is damaged or does not hold
-    such a model.
+    such a model; a file that asks for more than it holds is refused before memory is taken for it.
     """
     about = load_metadata(path)
     if about.get("format", FORMAT) != FORMAT:
@@ -79,19 +82,22 @@ def load_age_model(path: str | Path, models: Mapping[str, Callable[..., Module]]
     try:
         name, size, data = about["model"], int(about["image_size"]), about["data"]
         head, median = load_head(about), float(about["median_age_years"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} holds weights, but its metadata lacks what predicting needs: {error}") from None
     if not math.isfinite(median):
         raise ValueError(f"{path} holds no usable median age, {median}")
+    if not 1 <= size <= LARGEST:
+        raise ValueError(f"{path} is for pictures of {size}x{size} pixels; possible are 1 to {LARGEST}")
     if name not in models:
         raise ValueError(f"{path} holds weights of {name!r}; known models: {', '.join(models)}")
     if about.get("pixels") != PIXELS:
         raise ValueError(f"{path} was trained on pixels {about.get('pixels')!r}; this version gives {PIXELS!r}")
     state = load(path)
     try:
-        model = models[name](size) if head.outputs == 1 else models[name](size, head.outputs)
+        with at_most(sum(array.size for array in state.values()) + ROOM):
+            model = models[name](size) if head.outputs == 1 else models[name](size, head.outputs)
         model.load_state_dict(state)
-    except (RuntimeError, TypeError) as error:
+    except (RuntimeError, TypeError, ValueError, OverflowError, MemoryError) as error:
         raise ValueError(
             f"{path} does not fit {name} at {size}x{size} pixels: {' '.join(str(error).split())}"
         ) from None

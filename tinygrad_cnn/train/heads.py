@@ -249,6 +249,8 @@ class Several:
             raise ValueError(f"Several: weights must be numbers above 0, not {self.weights}")
         if len(set(self.subjects)) != len(self.heads):
             raise ValueError(f"Several: each head must tell something else, not {', '.join(self.subjects)}")
+        if any("." in subject for subject in self.subjects):  # in `metadata` it ends the subject
+            raise ValueError(f"Several: a subject must be without a dot, but they are {', '.join(self.subjects)}")
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -300,7 +302,7 @@ class Several:
 def load_head(about: Mapping[str, str]) -> Head:
     """The head that a weights file's metadata describes, ready to predict; a file that names none has a Regression.
 
-    Raises KeyError for what the metadata lacks and ValueError for what it can't mean.
+    Raises KeyError for what the metadata lacks; ValueError, TypeError or RecursionError for what it can't mean.
     """
     name = about.get("head", Regression.name)
     if name == Regression.name:
@@ -308,12 +310,22 @@ def load_head(about: Mapping[str, str]) -> Head:
     if name == ExpectedAge.name:
         return ExpectedAge(int(about["oldest_years"]))
     if name == Several.name:
-        inner = [
-            {key.removeprefix(f"{subject}."): text for key, text in about.items() if key.startswith(f"{subject}.")}
-            for subject in json.loads(about["subjects"])
-        ]
-        return Several(tuple(map(load_head, inner)), tuple(json.loads(about["loss_weights"])))
+        inner: dict[str, dict[str, str]] = {}
+        for key, text in about.items():
+            subject, _, own = key.partition(".")
+            inner.setdefault(subject, {})[own] = text
+        heads = tuple(load_head(inner.get(subject, {})) for subject in _words(about["subjects"]))
+        return Several(heads, tuple(json.loads(about["loss_weights"])))
     for head in (Binary, Classes):
         if name == head.name:
-            return head(about["subject"], tuple(json.loads(about["classes"])))
+            return head(about["subject"], _words(about["classes"]))
     raise ValueError(f"no head is called {name!r}; there are regression, expected, binary, classes and several")
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """The words in a json list of them."""
+    words = json.loads(text)
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise ValueError(f"expected a list of words, not {text}")
+    "".join(words).encode()  # half a surrogate pair is a UnicodeEncodeError, and could not be written anywhere
+    return tuple(words)

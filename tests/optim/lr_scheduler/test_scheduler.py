@@ -67,3 +67,15 @@ def test_the_saved_state_is_a_copy_of_plain_values():
     assert schedule.milestones == [1, 2]
     schedule.state_dict()["milestones"].append(3)
     assert schedule.milestones == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"step": 3}, {"__class__": "x"}, {"last_epoch": None}, {"last_epoch": "3"}, {"milestones": [1]}, {"base_lrs": 3}],
+)
+def test_what_is_no_state_of_such_a_schedule_is_refused_and_changes_nothing(change):
+    schedule = lr_scheduler.MultiStepLR(sgd(), [1, 2])
+    saved = schedule.state_dict()
+    with pytest.raises(ValueError, match="MultiStepLR: this is no state of such a schedule"):
+        schedule.load_state_dict({**saved, **change})
+    assert schedule.state_dict() == saved

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from ..optimizer import Optimizer
+from ..optimizer import Optimizer, alike
 
 
 class LRScheduler:
@@ -67,8 +67,17 @@ class LRScheduler:
         return copy.deepcopy({name: v for name, v in vars(self).items() if name not in self.not_saved})
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from what `state_dict` returned; the rates in force are in the optimiser's own state."""
+        """Go on from what `state_dict` returned; the rates in force are in the optimiser's own state.
+
+        Raises ValueError, and changes nothing, for what is no state of such a schedule.
+        """
+        self.check_state(state_dict)
         vars(self).update(copy.deepcopy(state_dict))
+
+    def check_state(self, state_dict: dict[str, Any]) -> None:
+        """Raise ValueError for what `state_dict` of such a schedule can't have returned."""
+        if not alike(state_dict, self.state_dict()):
+            raise ValueError(f"{self._name}: this is no state of such a schedule: {state_dict!r}")
 
     def _rates(self) -> list[float]:
         return [group["lr"] for group in self.optimizer.param_groups]
