@@ -175,6 +175,8 @@ def test_a_transposed_convolution_shows_its_own_name_and_what_was_added_to_its_r
     drawing = tg.draw(F.conv_transpose2d(x, weight, stride=2, padding=1, output_padding=1))
     assert ("conv_transpose2d 3x3 s2 p1 output padding 1",) in texts(drawing)
     assert ("conv_transpose2d 3x3 s2 p1",) in texts(tg.draw(F.conv_transpose2d(x, weight, stride=2, padding=1)))
+    dilated = tg.draw(F.conv_transpose2d(x, weight, stride=2, dilation=2, output_padding=1))
+    assert ("conv_transpose2d 3x3 s2 p0 d2 output padding 1",) in texts(dilated)
 
 
 def test_the_gradient_of_a_convolution_shows_its_kernel():

@@ -179,6 +179,19 @@ def test_backward_passes_are_numbered_and_folded_like_modules():
     assert {"backward pass 1", "backward pass 2"} < {lines[0] for lines in texts(tg.draw(second, depth=0))}
 
 
+def test_a_module_that_a_rule_runs_is_named_by_the_module_around_the_backward_pass():
+    class Outer(nn.Module):
+        def __init__(self):
+            self.inner = nn.Linear(2, 2)
+
+        def forward(self, x):
+            run = tg.primitive(x=lambda g, x: self.inner(g) * x)(lambda x: x + 0)
+            return tg.grad(run(x).sum(), x, create_graph=True)[0]
+
+    outer, inner = "Outer 6 parameters", "inner Linear 6 parameters, 100.0 %"
+    assert inside(tg.draw(Outer(), zeros(3, 2)))["linear"] == (outer, "backward pass", inner)
+
+
 def test_a_gradient_is_a_graph_like_any_other():
     x = tg.Tensor([1.0, 2.0], requires_grad=True)
     (gradient,) = tg.grad(x.exp().sum(), x, create_graph=True)

@@ -13,6 +13,7 @@ import tinygrad_cnn.functional as F
 from models.age_cnn import AgeCNN
 from tests.viz.drawings import boxes, fills, inside, names, small_network, texts, zeros
 from tinygrad_cnn import nn
+from tinygrad_cnn.modes import observe
 from tinygrad_cnn.viz.graph.dot import _figure
 from tinygrad_cnn.viz.graph.theme import FILL_AND_BORDER, INK, MIDDLE_INK, NOT_FINITE, RAMP, Scale, every_color, ink_on
 
@@ -146,10 +147,10 @@ def test_a_folded_module_has_its_parts_figures_together():
 
 
 def test_a_folded_module_without_parameters_has_the_gradient_of_what_it_gives():
-    model = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 1))
+    model = nn.Sequential(nn.Linear(4, 3), nn.Sequential(nn.ReLU(), nn.Tanh()), nn.Linear(3, 1))
     x = tg.randn(8, 4)
     open_, folded = (figures(tg.draw(model, x, color_by="grad_norm", depth=depth)) for depth in (None, 1))
-    assert folded["1 ReLU"] == open_["relu"]
+    assert folded["1 Sequential"] == open_["tanh"] != open_["relu"]
 
 
 def test_a_freed_graph_is_shaded_by_the_grad_that_its_leaves_hold():
@@ -186,6 +187,18 @@ def test_a_freed_graph_says_what_to_do(color_by):
 def watched(x, *, watch):
     """x, and `watch(gradient)` in the middle of a backward pass."""
     return x + 0
+
+
+def test_what_a_rule_does_after_it_has_drawn_still_counts_as_its_own():
+    def watch(g):
+        tg.draw(loss, color_by="grad_norm")
+        return g * 2
+
+    loss, rules = watched(tg.ones(3, requires_grad=True), watch=watch).sum(), []
+    with observe(lambda event: rules.append(event.rule_of) if event.primitive.name == "mul" else None):
+        loss.backward(retain_graph=True)
+    assert {rule.primitive.name for rule in rules if rule} == {"watched"}
+    assert None not in rules
 
 
 @pytest.mark.parametrize("color_by", ["grad_norm", "time", "memory", "flops"])

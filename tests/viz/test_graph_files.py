@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import struct
@@ -77,6 +78,21 @@ def test_without_dot_the_text_is_written_and_one_line_says_how_to_get_dot(tmp_pa
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert re.search(rf"wrote .*graph\.gv, not graph\.{suffix}.*apt install graphviz", said)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the stand-in for dot is a shell script")
+def test_a_dot_that_fails_costs_only_the_picture_and_one_line_says_why(tmp_path, monkeypatch, capsys):
+    dot = tmp_path / "bin" / "dot"
+    dot.parent.mkdir()
+    dot.write_text("#!/bin/sh\necho 'no formats\nfound' >&2\nexit 3\n")
+    dot.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{dot.parent}:{os.environ['PATH']}")
+    drawing = tg.draw(loss(), file=tmp_path / "graph.png")
+    assert (tmp_path / "graph.gv").read_text(encoding="utf-8") == drawing.source
+    assert not (tmp_path / "graph.png").exists()
+    said = capsys.readouterr().err
+    assert said.endswith("graph.gv, not graph.png: graphviz's dot failed with status 3: no formats found\n")
+    assert said.count("\n") == 1
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path):
@@ -250,7 +266,7 @@ def test_a_notebook_shows_the_drawing_in_its_theme():
 def test_a_notebook_without_dot_shows_the_text_and_how_to_get_dot(without_dot):
     drawing = tg.draw(small_network(), zeros(1, 4))
     (first, *rest) = drawing._repr_mimebundle_()["text/plain"].splitlines()
-    assert first.startswith("To see the graph, get graphviz's dot: apt install graphviz")
+    assert first.startswith("There is no picture: to see the graph, get graphviz's dot: apt install graphviz")
     assert rest[1:] == drawing.source.splitlines()
 
 
@@ -258,4 +274,6 @@ def test_a_notebook_without_dot_shows_the_text_and_how_to_get_dot(without_dot):
 def test_a_notebook_shows_the_text_of_what_dot_cannot_draw():
     drawing = tg.draw(loss())
     drawing.body.append("}{")
-    assert drawing._repr_mimebundle_()["text/plain"].startswith("graphviz's dot failed with status 1: Error: ")
+    assert drawing._repr_mimebundle_()["text/plain"].startswith(
+        "There is no picture: graphviz's dot failed with status 1: Error: "
+    )

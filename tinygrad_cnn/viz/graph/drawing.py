@@ -8,7 +8,7 @@ from typing import Any
 
 import graphviz
 
-from .files import GET_DOT, svg
+from .files import svg, why_not
 
 
 class Drawing(graphviz.Digraph):
@@ -22,10 +22,5 @@ class Drawing(graphviz.Digraph):
         """Its picture; where there is no `dot`, or that fails, its text below a line that says so."""
         try:
             return {"image/svg+xml": svg(self, self.theme)}
-        except graphviz.ExecutableNotFound:
-            why = f"To see the graph, get graphviz's dot: {GET_DOT}"
-        except subprocess.CalledProcessError as error:
-            why = (
-                f"graphviz's dot failed with status {error.returncode}: {error.stderr.decode(errors='replace').strip()}"
-            )
-        return {"text/plain": f"{why}\n\n{self.source}"}
+        except (graphviz.ExecutableNotFound, subprocess.CalledProcessError) as error:
+            return {"text/plain": f"There is no picture: {why_not(error)}\n\n{self.source}"}

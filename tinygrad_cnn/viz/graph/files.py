@@ -30,7 +30,7 @@ def checked(file: str | os.PathLike[str]) -> Path:
 
 
 def save(drawing: graphviz.Digraph, path: Path, theme: str) -> None:
-    """Write the drawing as its suffix says; without `dot`, its text beside it, and say how to get `dot`."""
+    """Write the drawing as its suffix says; where `dot` can't, write its text, and say why in one line."""
     import graphviz
 
     suffix = path.suffix.lower()
@@ -44,10 +44,18 @@ def save(drawing: graphviz.Digraph, path: Path, theme: str) -> None:
             copy = drawing.copy()
             copy.graph_attr["dpi"] = str(DPI)
             path.write_bytes(_rendered(copy, suffix[1:]))
-    except graphviz.ExecutableNotFound:
+    except (graphviz.ExecutableNotFound, subprocess.CalledProcessError) as error:
         text = path.with_suffix(".gv")
         text.write_text(drawing.source, encoding="utf-8")
-        print(f"draw: wrote {text}, not {path.name}, for want of graphviz's dot: {GET_DOT}", file=sys.stderr)
+        print(f"draw: wrote {text}, not {path.name}: {why_not(error)}", file=sys.stderr)
+
+
+def why_not(error: graphviz.ExecutableNotFound | subprocess.CalledProcessError) -> str:
+    """Why there is no picture, in one line."""
+    if isinstance(error, subprocess.CalledProcessError):
+        said = " ".join(error.stderr.decode(errors="replace").split())
+        return f"graphviz's dot failed with status {error.returncode}: {said}"
+    return f"to see the graph, get graphviz's dot: {GET_DOT}"
 
 
 def svg(drawing: graphviz.Digraph, theme: str = "auto") -> str:
