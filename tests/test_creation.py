@@ -107,6 +107,11 @@ def test_zeros_and_ones_take_sizes_or_one_shape(name: str) -> None:
         create(2, dtype=np.int64, requires_grad=True)
 
 
+@pytest.mark.parametrize(("steps", "numbers"), [(0, []), (1, [2.0]), (2, [2.0, 3.0]), (3, [2.0, 2.5, 3.0])])
+def test_linspace_starts_at_its_start_and_ends_at_its_end(steps: int, numbers: list[float]) -> None:
+    assert tg.linspace(2.0, 3.0, steps).tolist() == numbers
+
+
 def test_full_takes_its_dtype_from_the_value() -> None:
     assert tg.full((2,), 1.5).dtype == np.float32
     assert tg.full((2,), 3).dtype == np.int64

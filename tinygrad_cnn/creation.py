@@ -120,7 +120,9 @@ def linspace(start: float, end: float, steps: int, dtype: DTypeLike = np.float32
         raise ValueError(f"linspace: steps must be at least 0, got {steps}")
     i, step = np.arange(steps), (end - start) / max(steps - 1, 1)
     with np.errstate(invalid="ignore", over="ignore"):  # of infinite ends, as in Torch
-        return from_numpy(np.where(i < steps // 2, start + i * step, end - (steps - 1 - i) * step).astype(dtype))
+        return from_numpy(
+            np.where(i < max(steps // 2, 1), start + i * step, end - (steps - 1 - i) * step).astype(dtype)
+        )
 
 
 @checked

@@ -221,6 +221,13 @@ tg.set_num_threads(1)
 tg.rand(2, 3)
 tg.randn(2, 3)
 tg.from_numpy(a)
+tg.summary(nn.Linear(4, 3), (1, 4))
+x.size(0)
+x.to(INT64)
+x.type_as(y)
+x.where(m, y)
+x.split(2, dim=1)
+x.permute(1, 0)
 """.strip().splitlines()
 
 BAD = [
