@@ -330,6 +330,7 @@ def cast(x: Array, *, dtype: DTypeLike) -> Array:
     return np.asarray(x).astype(dtype, copy=False)
 
 
+@checked
 def to(x: Tensor, dtype: DTypeLike) -> Tensor:
     """x in another dtype; floats only carry the gradient on.
 
@@ -343,6 +344,7 @@ def to(x: Tensor, dtype: DTypeLike) -> Tensor:
     return x if x.dtype == dtype else cast(x, dtype=dtype)
 
 
+@checked
 def type_as(x: Tensor, other: Tensor) -> Tensor:
     """x in the dtype of `other`."""
     return to(x, other.dtype)
