@@ -183,6 +183,12 @@ def test_a_freed_graph_says_what_to_do(color_by):
     assert all(np.array_equal(b, p.grad.data) for b, p in zip(before, model.parameters(), strict=True))
 
 
+@pytest.mark.parametrize("join", [tg.cat, tg.stack, lambda pair: tg.einsum("ij,jk->ik", *pair)])
+def test_an_operation_of_any_number_of_inputs_is_not_taken_for_freed(join):
+    loss = join([tg.ones(2, 2, requires_grad=True), tg.ones(2, 2, requires_grad=True)]).sum()
+    assert "norm of the gradient" in tg.draw(loss, color_by="grad_norm").source
+
+
 @tg.primitive(x=lambda g, watch: watch(g))
 def watched(x, *, watch):
     """x, and `watch(gradient)` in the middle of a backward pass."""
