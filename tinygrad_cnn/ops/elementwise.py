@@ -331,14 +331,14 @@ def cast(x: Array, *, dtype: DTypeLike) -> Array:
 
 
 @checked
-def to(x: Tensor, dtype: DTypeLike) -> Tensor:
-    """x in another dtype; floats only carry the gradient on.
+def to(x: Tensor, dtype: DTypeLike | None) -> Tensor:
+    """x in another dtype, or as it is for None; floats only carry the gradient on.
 
     >>> import tinygrad_cnn as tg
     >>> tg.Tensor([1.5, 2.5]).to("int64")
     Tensor([1, 2])
     """
-    dtype = np.dtype(dtype)
+    dtype = x.dtype if dtype is None else np.dtype(dtype)
     if dtype.kind not in "fiub":
         raise TypeError(f"to: a tensor holds floats, integers or bools, not {dtype}")
     return x if x.dtype == dtype else cast(x, dtype=dtype)
