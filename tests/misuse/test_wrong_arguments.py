@@ -43,7 +43,7 @@ DIFFERENCES = {
     r"lr_scheduler": "Torch looks at hardly any argument of a schedule before its first step",
     r"vector_to_parameters": "Torch leaves values over, or parameters as they were",
     r"dirac_\(k, -": "Torch takes a negative number of groups for none",
-    r"manual_seed\(-": "NumPy's generators take no negative seeds",
+    r"manual_seed": "a seed is an int of at least 0: NumPy's generators take no other",
     r"to: Cannot interpret": "Torch takes a number for a device or a type",
     r"split\(x, s": "1.5 is no size",
     r"take_along_dim\(x, it": "Torch reads beyond the tensor's end",
