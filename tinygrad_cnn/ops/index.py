@@ -180,5 +180,6 @@ def take_along_dim(x: Tensor, indices: Tensor, dim: int | None = None) -> Tensor
     dim = axis(x, dim, "take_along_dim")
     before = np.broadcast_shapes(x.shape[:dim], index.shape[:dim])
     after = np.broadcast_shapes(x.shape[dim + 1 :], index.shape[dim + 1 :])
-    index = np.broadcast_to(index, (*before, *index.shape[dim : dim + 1], *after))
+    if index.shape != (shape := (*before, *index.shape[dim : dim + 1], *after)):
+        index = np.broadcast_to(index, shape)
     return take(expand_to(x, (*before, *x.shape[dim : dim + 1], *after)), index=_along(index, dim))
