@@ -7,6 +7,7 @@ import pytest
 
 import tinygrad_cnn as tg
 from tinygrad_cnn import nn
+from tinygrad_cnn.nn.parameter import at_most
 
 
 def test_a_parameter_requires_grad_unless_told_and_keeps_its_dtype() -> None:
@@ -32,3 +33,11 @@ def test_a_tensor_assigned_to_a_buffer_gives_it_new_values():
     norm = nn.BatchNorm1d(2)
     norm.running_mean = tg.Tensor([1.0, 2.0])
     assert norm.state_dict()["running_mean"].tolist() == [1.0, 2.0]
+
+
+def test_parameters_beyond_what_is_allowed_are_refused_and_afterwards_any_may_be_made() -> None:
+    with at_most(10):
+        nn.Linear(2, 3)
+        with pytest.raises(ValueError, match="more elements than are allowed"):
+            nn.Linear(1, 1)
+    assert nn.Linear(4, 4).weight.shape == (4, 4)

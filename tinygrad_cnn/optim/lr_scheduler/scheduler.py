@@ -71,10 +71,10 @@ class LRScheduler:
 
         Raises ValueError, and changes nothing, for what is no state of such a schedule.
         """
-        self.check_state(state_dict)
+        self._check_state(state_dict)
         vars(self).update(copy.deepcopy(state_dict))
 
-    def check_state(self, state_dict: dict[str, Any]) -> None:
+    def _check_state(self, state_dict: dict[str, Any]) -> None:
         """Raise ValueError for what `state_dict` of such a schedule can't have returned."""
         if not alike(state_dict, self.state_dict()):
             raise ValueError(f"{self._name}: this is no state of such a schedule: {state_dict!r}")

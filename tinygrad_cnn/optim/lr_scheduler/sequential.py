@@ -75,7 +75,7 @@ class SequentialLR(LRScheduler):
         return {**super().state_dict(), "_schedulers": [s.state_dict() for s in self._schedulers]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.check_state(state_dict)
+        self._check_state(state_dict)
         vars(self).update(copy.deepcopy({name: value for name, value in state_dict.items() if name != "_schedulers"}))
         for scheduler, saved in zip(self._schedulers, state_dict["_schedulers"], strict=True):
             scheduler.load_state_dict(saved)
