@@ -141,6 +141,15 @@ def test_what_is_no_average_does_not_load_and_changes_nothing(change: dict[str, 
     assert repr(average.state_dict()) == repr(saved)
 
 
+def test_an_average_beyond_the_weights_type_does_not_load() -> None:
+    average = optim.EMA(nn.Linear(1, 1))
+    saved = average.state_dict()
+    saved["average"]["weight"] = np.array([[1e300]])
+    with pytest.raises(ValueError, match=r"EMA: this is no state of an average: .*overflow"):
+        average.load_state_dict({**saved, "updates": 5})
+    assert average.updates == 0
+
+
 @pytest.mark.parametrize("decay", [-0.1, 1.0, float("nan")])
 def test_a_decay_that_is_no_share_is_an_error(decay: float) -> None:
     with pytest.raises(ValueError, match="decay must be at least 0 and less than 1"):

@@ -86,18 +86,19 @@ class EMA:
         Raises ValueError, and changes nothing, where names or shapes are another model's, and for what is no such
         state at all.
         """
+        expected = {name: array.shape for name, array in self._average.items()}
         try:
             saved = {name: np.asarray(array) for name, array in state_dict["average"].items()}
+            if {name: array.shape for name, array in saved.items()} != expected:
+                raise ValueError(f"EMA: the saved average does not fit this model's names and shapes, {expected}")
+            with np.errstate(over="raise", invalid="raise"):
+                average = {name: saved[name].astype(own.dtype, order="C") for name, own in self._average.items()}
             updates = int(state_dict["updates"])
-        except (AttributeError, KeyError, OverflowError, TypeError) as error:
+        except (ArithmeticError, AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"EMA: this is no state of an average: {error!r}") from error
-        expected = {name: array.shape for name, array in self._average.items()}
-        if {name: array.shape for name, array in saved.items()} != expected:
-            raise ValueError(f"EMA: the saved average does not fit this model's names and shapes, {expected}")
         if updates < 0 or any(array.dtype.kind not in "fiub" for array in saved.values()):
             raise ValueError(f"EMA: this is no state of an average: it holds no real numbers, or {updates} updates")
-        self._average = {name: saved[name].astype(array.dtype, order="C") for name, array in self._average.items()}
-        self.updates = updates
+        self._average, self.updates = average, updates
 
 
 def _moved(average: np.ndarray, values: np.ndarray, decay: float) -> np.ndarray:
