@@ -11,7 +11,7 @@ train: $(VENV)/installed
 	$(IN_VENV) experiments/utkface_age.py $(ARGS)
 
 test: $(VENV)/installed
-	$(IN_VENV) -m pytest $(ARGS)
+	$(IN_VENV) -m pytest -n 2 $(ARGS)
 
 lint: $(VENV)/installed
 	$(IN_VENV) -m ruff check
