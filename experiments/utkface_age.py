@@ -12,13 +12,16 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
+import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
@@ -41,10 +44,22 @@ from experiments.age.photo import predict
 from experiments.age.report import said_to_beat, to_beat, write_report
 from experiments.age.tasks import TASKS, make_head
 from experiments.age.weights import default_weights, load_model
-from tinygrad_cnn.data import UnreadableImage, printable, read_image, to_float
+from tinygrad_cnn.data import LoadError, UnreadableImage, printable, read_image, to_float
 from tinygrad_cnn.explain import UnknownLayer
 from tinygrad_cnn.extras import MissingExtra, optional_import
-from tinygrad_cnn.train import AgeModel, Checkpoints, Curves, Pass, RunFolder, environment, evaluate, load_age_model
+from tinygrad_cnn.files import write_file
+from tinygrad_cnn.train import (
+    AgeModel,
+    Checkpoints,
+    Curves,
+    Pass,
+    RunFolder,
+    Stopped,
+    environment,
+    evaluate,
+    load_age_model,
+    sigterm_stops,
+)
 from tinygrad_cnn.viz.graph import svg
 
 PACKAGES = {  # what a command needs that not every install has, beside OpenCV
@@ -54,14 +69,41 @@ PACKAGES = {  # what a command needs that not every install has, beside OpenCV
     "explain": ("tqdm", "matplotlib"),
     "export": ("onnx",),
 }
+FAILURES = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE)  # of the machine, not of who asked
+
+
+class Failed(Exception):
+    """A run came to an end by no fault of its user's; the message, one line, says why and how to go on."""
 
 
 def train(options: argparse.Namespace) -> None:
-    """Find the faces, train on one part of them, choose the best epoch by the second, test on the third."""
+    """Find the faces, train on one part of them, choose the best epoch by the second, test on the third.
+
+    However it ends, it says how to go on: raises KeyboardInterrupt for Ctrl-C and SIGTERM, and Failed where the disk,
+    the memory or a picture fails.
+    """
     if options.tensorboard:
         with optional_import():
             import_module("tensorboardX")
-    run, faces = begin(options, options.image_size, TASKS[options.task])
+    with begin(options, options.image_size, TASKS[options.task]) as (run, faces):
+        try:
+            learn(run, faces, options)
+        except KeyboardInterrupt as interruption:
+            interruption.args = (f"interrupted; {how_to_go_on(run)}; data: {faces.kind}",)
+            raise
+        except (OSError, MemoryError, LoadError) as error:
+            raise Failed(f"{one_line(error)}; {how_to_go_on(run)}") from error
+
+
+def how_to_go_on(run: RunFolder) -> str:
+    """What to do with a run that did not come to its end."""
+    last = run.path / "last.safetensors"
+    weights = f"; the last weights are in {last}" if last.exists() else ""
+    return f"--resume {run.path} goes on from here{weights}"
+
+
+def learn(run: RunFolder, faces: Faces, options: argparse.Namespace) -> None:
+    """Train, test, and write everything that came of it to the run's folder."""
     part = faces.test_part
     for needed in ("train", "val"):
         if not len(faces.parts[needed]):
@@ -91,47 +133,42 @@ def train(options: argparse.Namespace) -> None:
     draw_graph(run, model, faces)
     if options.live and (why := open_window(run.path)):
         run.say(f"no window: {why}; {run.path / 'history.png'} shows the same")
-    try:
-        with (
-            Page(run, model, faces, options.epochs, lines["val"]) as page,
-            contextlib.closing(Curves(run.path / "tensorboard")) as curves,
-        ):
+    with (
+        Page(run, model, faces, options.epochs, lines["val"]) as page,
+        contextlib.closing(Curves(run.path / "tensorboard")) as curves,
+    ):
 
-            def after_epoch(val: Pass) -> None:
-                if options.tensorboard:
-                    curves.add(run.history[-1])
-                page.after_epoch(val)
+        def after_epoch(val: Pass) -> None:
+            if options.tensorboard:
+                curves.add(run.history[-1])
+            page.after_epoch(val)
 
-            best = fit(run, model, faces, options, lines["val"], after_epoch, page.resumed)
-            model = load_age_model(run.path / "best.safetensors", MODELS)
-            result = measure(model, faces, part, options.batch_size)
-            run.say("", *write_report(run, model, faces, part, result, best=best.as_dict()), "")
-            page.finish(model, part, result)
-    except KeyboardInterrupt:
-        where = run.path / "last.safetensors"
-        resume = f"--resume {run.path} goes on from here; " if Checkpoints(run.path).exist() else ""
-        raise KeyboardInterrupt(f"interrupted; {resume}the last weights are in {where}; data: {faces.kind}") from None
-    Checkpoints(run.path).remove()
+        best = fit(run, model, faces, options, lines["val"], after_epoch, page.resumed)
+        model = load_age_model(run.path / "best.safetensors", MODELS)
+        result = measure(model, faces, part, options.batch_size)
+        run.say("", *write_report(run, model, faces, part, result, best=best.as_dict()), "")
+        page.finish(model, part, result)
     tells_age, line = "age" in head.subjects, lines[part]
     guess = f"predicting the median: {line:.2f}" if tells_age else f"the commonest class: {line:.1%}"
     conclude(run, f"{part} {result.errors.words()} ({guess}); everything is in {run.path}; data: {faces.kind}")
+    Checkpoints(run.path).remove()
 
 
 def evaluate_folder(options: argparse.Namespace) -> None:
     """Measure trained weights on a folder of faces."""
     model = load_model(options.weights)
-    run, faces = begin(options, model.image_size, model.head.subjects)
-    if not len(faces.parts[options.part]):
-        raise UserError(f"{len(faces.dataset)} faces leave none for {options.part}: --part all takes them all")
-    page = Page(run, model, faces)
-    result = measure(model, faces, options.part, options.batch_size)
-    run.say("", *write_report(run, model, faces, options.part, result, weights=str(options.weights)), "")
-    note = "faces that the weights were trained on, if any are in this folder, flatter the figure; see --part"
-    if options.part == "all":
-        run.say(note)
-    page.finish(model, options.part, result, f"F{note[1:]}." if options.part == "all" else "")
-    trained = f", weights trained on {model.data}" if model.data != faces.kind else ""
-    conclude(run, f"{result.errors.words()}; everything is in {run.path}; data: {faces.kind}{trained}")
+    with begin(options, model.image_size, model.head.subjects) as (run, faces):
+        if not len(faces.parts[options.part]):
+            raise UserError(f"{len(faces.dataset)} faces leave none for {options.part}: --part all takes them all")
+        page = Page(run, model, faces)
+        result = measure(model, faces, options.part, options.batch_size)
+        run.say("", *write_report(run, model, faces, options.part, result, weights=str(options.weights)), "")
+        note = "faces that the weights were trained on, if any are in this folder, flatter the figure; see --part"
+        if options.part == "all":
+            run.say(note)
+        page.finish(model, options.part, result, f"F{note[1:]}." if options.part == "all" else "")
+        trained = f", weights trained on {model.data}" if model.data != faces.kind else ""
+        conclude(run, f"{result.errors.words()}; everything is in {run.path}; data: {faces.kind}{trained}")
 
 
 def explain(options: argparse.Namespace) -> None:
@@ -152,9 +189,11 @@ def explain(options: argparse.Namespace) -> None:
         why = explanation(model, face, options.layer, subject)
     except UnknownLayer as error:
         raise UserError(f"--layer: {error}") from error
+    picture = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")  # a file name in letters that the font lacks
-        plot_explanation(why, options.image.name).savefig(out)
+        plot_explanation(why, options.image.name).savefig(picture, format=out.suffix[1:])
+    write_file(out, picture.getvalue())
     answer = f"{why.predicted:.1f} years" if subject == "age" else why.answer
     line = f"{answer}: {out} shows what made {why.model} say so; trained on {model.data}"
     say(line, event="explained", picture=str(options.image), file=str(out), answer=answer)
@@ -182,24 +221,29 @@ def measure(model: AgeModel, faces: Faces, part: str, batch_size: int) -> Pass:
     return evaluate(model.model, faces.loader(part, batch_size), model.head, f"{part} faces", flip=model.flip)
 
 
-def begin(options: argparse.Namespace, image_size: int, subjects: tuple[str, ...]) -> tuple[RunFolder, Faces]:
-    """A run's folder, and its faces for a model of `subjects`. Where no faces can be had, no folder is left behind.
+@contextlib.contextmanager
+def begin(options: argparse.Namespace, image_size: int, subjects: tuple[str, ...]) -> Iterator[tuple[RunFolder, Faces]]:
+    """A run's folder, which is its own inside the block, and its faces for a model of `subjects`.
 
-    A run that is resumed keeps its folder, and what it said of itself in it.
+    Where no faces can be had, no folder is left behind, unless it is that of a run that is resumed. What the run is
+    stands in its config.json before the faces are looked for: a run that is killed meanwhile can be resumed too.
     """
-    if options.command == "train" and options.resume is not None:
-        run = RunFolder(options.resume, resume=True, tell=say)
-        return run, find_faces(options, image_size, run.say).for_subjects(subjects, run.say)
-    run = run_folder(options)
-    try:
-        faces = find_faces(options, image_size, run.say).for_subjects(subjects, run.say)
-    except BaseException:
-        (run.path / "log.txt").unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # the folder was there before, and holds something else
-            run.path.rmdir()
-        raise
-    record(run, options, faces)
-    return run, faces
+    resumed = options.command == "train" and options.resume is not None
+    with RunFolder(options.resume, resume=True, tell=say) if resumed else run_folder(options) as run:
+        try:
+            if not (resumed and (run.path / "config.json").exists()):
+                started = datetime.now().astimezone().isoformat(timespec="seconds")
+                run.write_json("config.json", {"settings": settings(options), "started": started, **environment()})
+            faces = find_faces(options, image_size, run.say).for_subjects(subjects, run.say)
+        except BaseException:
+            if not resumed:
+                for name in ("config.json", "log.txt"):
+                    (run.path / name).unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # the folder was there before, and holds something else
+                    run.path.rmdir()
+            raise
+        record(run, faces)
+        yield run, faces
 
 
 def run_folder(options: argparse.Namespace) -> RunFolder:
@@ -226,21 +270,15 @@ def _new_folder(path: Path) -> Path:
             folder = path.with_name(f"{path.name}-{number}")
 
 
-def record(run: RunFolder, options: argparse.Namespace, faces: Faces) -> None:
-    """Write what this run is: config.json, and the files that were skipped into its log."""
-    started = datetime.now().astimezone().isoformat(timespec="seconds")
-    split = faces.split_name if options.split_file is None else "file"  # what was done, not asked for
-    run.write_json(
-        "config.json",
-        {
-            "data": faces.kind,
-            "settings": {**settings(options), "split": split},
-            "faces": faces.identity(),
-            "started": started,
-            **environment(),
-        },
-    )
-    run.log(*(f"skipped {printable(path)}: {why}" for path, why in faces.skipped))
+def record(run: RunFolder, faces: Faces) -> None:
+    """Write which faces a run sees: into config.json, once, and the files that were skipped into its log."""
+    config = json.loads((run.path / "config.json").read_text(encoding="utf-8"))
+    if "faces" not in config:
+        chosen = config["settings"]
+        split = faces.split_name if chosen["split_file"] is None else "file"  # what was done, not asked for
+        about = {"data": faces.kind, "faces": faces.identity()}
+        run.write_json("config.json", {**about, **config, "settings": {**chosen, "split": split}})
+        run.log(*(f"skipped {printable(path)}: {why}" for path, why in faces.skipped))
 
 
 def draw_graph(run: RunFolder, model: AgeModel, faces: Faces) -> None:
@@ -259,7 +297,11 @@ def draw_graph(run: RunFolder, model: AgeModel, faces: Faces) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; gives 0, 1 where a loss became NaN, 2 for what can't be done, 130 after Ctrl-C."""
+    """Run the command line; gives the exit status.
+
+    0; 1 for what failed on the way, such as a full disk or a loss that became NaN; 2 for what can't be done as it was
+    asked for; 130 after Ctrl-C and 143 after SIGTERM.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
     with in_the_format_of(arguments):
         return run_command(parse(arguments))
@@ -268,22 +310,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run_command(options: argparse.Namespace) -> int:
     """What `main` does with options that are good."""
     try:
-        require(options.command)
-        tg.set_num_threads(options.threads)
-        commands = {
-            "train": train,
-            "evaluate": evaluate_folder,
-            "predict": predict,
-            "explain": explain,
-            "export": export_model,
-        }
-        return commands[options.command](options) or 0
+        with sigterm_stops():
+            require(options.command)
+            tg.set_num_threads(options.threads)
+            commands = {
+                "train": train,
+                "evaluate": evaluate_folder,
+                "predict": predict,
+                "explain": explain,
+                "export": export_model,
+            }
+            return commands[options.command](options) or 0
     except KeyboardInterrupt as interruption:
         say(str(interruption) or "interrupted", event="interrupted")
-        return 130
-    except (UserError, MissingExtra, OSError, FloatingPointError, MemoryError) as error:
+        return 128 + (interruption.number if isinstance(interruption, Stopped) else signal.SIGINT)
+    except (UserError, MissingExtra, OSError, FloatingPointError, MemoryError, Failed, LoadError) as error:
         complain(f"utkface_age.py {options.command}: {one_line(error)}")
-        return 1 if isinstance(error, FloatingPointError) else 2
+        failed = isinstance(error, (Failed, FloatingPointError, LoadError, MemoryError))
+        return 1 if failed or (isinstance(error, OSError) and error.errno in FAILURES) else 2
 
 
 def require(command: str) -> None:
@@ -316,4 +360,5 @@ def one_line(error: BaseException) -> str:
 
 
 if __name__ == "__main__":
+    warnings.formatwarning = lambda message, *_: f"warning: {message}\n"
     sys.exit(main())

@@ -23,10 +23,10 @@ BELOW = {
     "ops": {"arguments", "kernels", "autograd", "dtypes", "modes"},
     "nn": ENGINE | {"kernels", "ops", "functional", "optim", "losses"},
     "optim": ENGINE | {"kernels", "ops"},
-    "data": ENGINE | {"kernels"},
-    "io": ENGINE,
+    "data": ENGINE | {"files", "kernels"},
+    "io": ENGINE | {"files"},
     "viz": ENGINE | {"kernels", "ops", "nn", "io"},
-    "train": ENGINE | {"anomaly", "losses", "ops", "functional", "nn", "optim", "data", "viz", "io"},
+    "train": ENGINE | {"anomaly", "files", "losses", "ops", "functional", "nn", "optim", "data", "viz", "io"},
 }
 
 

@@ -7,11 +7,14 @@ import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+
 import tinygrad_cnn as tg
 from experiments.age.faces import Faces, UserError
 from experiments.age.options import settings
 from tinygrad_cnn import nn, optim, viz
 from tinygrad_cnn.data.transforms import Compose, Resize, augmentation
+from tinygrad_cnn.io import load
 from tinygrad_cnn.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, OneCycleLR, SequentialLR
 from tinygrad_cnn.train import (
     AgeModel,
@@ -53,6 +56,7 @@ class Training:
         self.schedule = make_schedule(self.optimizer, options, len(self.loader) * options.epochs)
         self.average = None if options.ema is None else optim.EMA(self.network, options.ema)
         self.best = Best(0, float("inf"), {})
+        self.best_weights: dict[str, np.ndarray] = {}  # as best.safetensors has them
         self.begin_epoch(1)
 
     def begin_epoch(self, epoch: int) -> None:
@@ -67,7 +71,7 @@ class Training:
 
     def state_dict(self) -> dict[str, Any]:
         """A copy of it all; what dropout draws from is a part of it."""
-        own = {"epoch": self.epoch, "rate": self.rate, "best": self.best}
+        own = {"epoch": self.epoch, "rate": self.rate, "best": self.best, "best_weights": self.best_weights}
         generator = tg.default_generator().bit_generator.state
         return {**own, "generator": generator, **{name: part.state_dict() for name, part in self._parts().items()}}
 
@@ -78,6 +82,7 @@ class Training:
         """
         self.begin_epoch(state_dict["epoch"])
         self.rate, self.best = state_dict["rate"], Best(*state_dict["best"])
+        self.best_weights = state_dict["best_weights"]
         tg.default_generator().bit_generator.state = state_dict["generator"]
         optimizer = state_dict["optimizer"]
         numbered = {int(number): state for number, state in optimizer["state"].items()}
@@ -108,10 +113,10 @@ def fit(
     """Train for all epochs. The run gets a row of history, a picture and the last weights after each, and the best.
 
     `to_beat` is the validation figure of one answer for everybody. With `--ema` it is the average that is
-    validated and kept. `after_epoch` is called with what came of the validation faces. Checkpoints are written on the
-    way, at the end, and at Ctrl-C, which saves the last weights too. With `--resume` the training goes on from the
-    run's latest checkpoint, and `resumed` is called once the run has its history again; raises UserError where the
-    checkpoint is of other faces or another version.
+    validated and kept. `after_epoch` is called with what came of the validation faces. Checkpoints are written before
+    the first step, on the way, at the end, and at Ctrl-C or SIGTERM, which save the last weights too. Where the run has
+    a checkpoint the training goes on from the latest, and `resumed` is called once the run has its history again;
+    raises UserError where the checkpoint is of other faces or another version.
     """
     network, name = model.model, type(model.model).__name__
     val_loader = faces.loader("val", options.batch_size)
@@ -122,20 +127,24 @@ def fit(
     def state() -> dict[str, Any]:
         return {**about, "history": run.history, **training.state_dict()}
 
-    def keep(file: str) -> None:
+    def keep(file: str) -> dict[str, np.ndarray]:
         begun = training.epoch if training.so_far.errors.count else training.epoch - 1
         with training.averaged():
-            run.write_weights(file, network.state_dict(), {**model.metadata(), "epoch": str(begun)})
+            weights = network.state_dict()
+        run.write_weights(file, weights, {**model.metadata(), "epoch": str(begun)})
+        return weights
 
-    if options.resume is not None:
+    if checkpoints.exist():
         saved, problems = checkpoints.latest()
         go_on(training, saved, about["faces"])
         run.write_history(saved["history"])
         run.say(
-            *(f"warning: {problem}" for problem in problems),
+            *(f"warning: {problem}; going on from the one before" for problem in problems),
             f"resumed in epoch {training.epoch}, after {training.loader.state_dict()['batch']} of its steps",
         )
         resumed()
+    else:
+        checkpoints.write(state())
     sizes = sizes_by_epoch(options)
     try:
         with interrupts_wait() as stop_if_interrupted:
@@ -176,7 +185,7 @@ def fit(
                 improved = val.errors.error < best.error
                 if improved:
                     training.best = Best(epoch, val.errors.error, val.errors.figures())
-                    keep("best.safetensors")
+                    training.best_weights = keep("best.safetensors")
                 keep("last.safetensors")
                 columns = {column: [row[column] for row in run.history] for column in run.history[0]}
                 run.write_figure("history.png", viz.plot_history(columns, to_beat, f"{name} trained on {faces.kind}"))
@@ -190,32 +199,42 @@ def fit(
                 training.begin_epoch(epoch + 1)
                 stop_if_interrupted()
             checkpoints.write(state())
-            stop_if_interrupted()
     except FloatingPointError as error:  # the step that failed has changed nothing
         keep("last.safetensors")
         raise FloatingPointError(
             f"{error}. The last good weights are in {run.path / 'last.safetensors'}; "
             f"train anew with a lower --lr than {options.lr:g}, or with --clip 1"
         ) from error
-    except KeyboardInterrupt as interruption:
-        if isinstance(interruption, Interrupted):
-            checkpoints.write(state())
+    except Interrupted:  # and no other KeyboardInterrupt: one that did not wait may have come in the middle of a step
+        checkpoints.write(state())
         keep("last.safetensors")
         raise
+    mend(run, model, training)
     return training.best
+
+
+def mend(run: RunFolder, model: AgeModel, training: Training) -> None:
+    """Write the best weights again, which the training remembers, where their file was lost or damaged meanwhile."""
+    try:
+        load(run.path / "best.safetensors")
+    except (FileNotFoundError, ValueError) as error:
+        run.say(f"warning: {error}; it is written again")
+        about = {**model.metadata(), "epoch": str(training.best.epoch)}
+        run.write_weights("best.safetensors", training.best_weights, about)
 
 
 def go_on(training: Training, saved: Mapping[str, Any], faces: Mapping[str, Any]) -> None:
     """Load a checkpoint's state; `faces` is what these faces are known by. Raises UserError where it does not fit."""
-    others = [name for name in faces if name != "source" and faces[name] != saved["faces"].get(name)]
+    before = saved.get("faces", {})
+    others = [name for name in faces if name != "source" and faces[name] != before.get(name)]
     if others:
         raise UserError(
             f"these are not the faces that the run began with: {others[0]} is {faces[others[0]]}, "
-            f"and was {saved['faces'].get(others[0])}"
+            f"and was {before.get(others[0])}"
         )
     try:
         training.load_state_dict(saved)
-    except (KeyError, RuntimeError, ValueError) as error:
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise UserError(f"the run's checkpoint was written by another version: {error!r}") from error
 
 

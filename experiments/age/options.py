@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from experiments.age.log import OPTION
 from experiments.age.tasks import TASKS
 from models.age_resnet import LEAST_SIZE
 from tinygrad_cnn.data.transforms import AUGMENTATIONS
-from tinygrad_cnn.train import Checkpoints
+from tinygrad_cnn.train import WEIGHTS, Checkpoints
 
 COMMANDS = ("train", "evaluate", "predict", "explain", "export")
 CLASSES = ("gender", "age_group")  # tasks that tell no age in years
@@ -167,11 +168,12 @@ def _settle(options: argparse.Namespace) -> None:
 
 
 def _resumed(parser: argparse.ArgumentParser, arguments: list[str], options: argparse.Namespace) -> argparse.Namespace:
-    """The options of the run that goes on: as its checkpoint has them, but for those that may change.
+    """The options of the run that goes on: as it has them, but for those that may change.
 
-    Raises UserError for another value of one that may not, FileNotFoundError or ValueError without a whole checkpoint.
+    Raises UserError for another value of one that may not, FileNotFoundError or ValueError for a folder without a
+    whole checkpoint, unless the run was cut short before its first one.
     """
-    saved = Checkpoints(options.resume).latest()[0]["settings"]
+    saved = _settings_of(options.resume)
     unset = object()
     given = parser.parse_args(arguments, argparse.Namespace(**dict.fromkeys(vars(options), unset)))
     changed = {name: value for name, value in settings(given).items() if value is not unset}
@@ -185,6 +187,17 @@ def _resumed(parser: argparse.ArgumentParser, arguments: list[str], options: arg
     settled = {**vars(options), **saved, **changed}
     paths = {name: Path(settled[name]) for name in PATHS if settled[name] is not None}
     return argparse.Namespace(**settled | paths)
+
+
+def _settings_of(run: Path) -> dict[str, Any]:
+    """The settings of an interrupted run: in its checkpoint, or in config.json where it had not begun to train."""
+    checkpoints, config = Checkpoints(run), run / "config.json"
+    begun = checkpoints.exist() or any((run / name).exists() for name in WEIGHTS)
+    try:
+        content = json.loads(config.read_text(encoding="utf-8")) if config.exists() and not begun else None
+        return dict((content or checkpoints.latest()[0])["settings"])
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{run} does not hold the settings of a run: {error!r}") from error
 
 
 def _evaluate(parser: argparse.ArgumentParser) -> None:

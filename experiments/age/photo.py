@@ -29,6 +29,7 @@ from experiments.age.log import complain, say
 from experiments.age.tasks import answer_names, answers, cells, columns, in_short
 from experiments.age.weights import load_model
 from tinygrad_cnn.data import UnreadableImage, printable, read_image
+from tinygrad_cnn.files import write_file
 from tinygrad_cnn.progress import progress_bar
 from tinygrad_cnn.train import AgeModel
 
@@ -239,4 +240,4 @@ def save(picture: np.ndarray, folder: Path, number: int, path: Path) -> None:
     import cv2
 
     _, content = cv2.imencode(".png", picture[:, :, ::-1])
-    (folder / f"{number:04d}-{printable(path.stem)[:NAMED]}.png").write_bytes(content.tobytes())
+    write_file(folder / f"{number:04d}-{printable(path.stem)[:NAMED]}.png", content.tobytes())

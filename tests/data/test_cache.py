@@ -134,32 +134,35 @@ def zeroed(images, description):
         file.write(bytes(images.stat().st_size - 200))
 
 
-def without_images(images, description):
-    images.unlink()
-
-
 def half_a_description(images, description):
-    description.write_text(description.read_text()[:50])
+    description.write_bytes(description.read_bytes()[:50])
 
 
 def a_list_for_description(images, description):
-    description.write_text("[]")
+    description.write_bytes(cache._sealed(b"[]"))
 
 
 def without_a_checksum(images, description):
-    content = json.loads(description.read_text())
+    content = json.loads(cache._unsealed(description.read_bytes()))
     del content["checksums"][0]
-    description.write_text(json.dumps(content))
+    description.write_bytes(cache._sealed(json.dumps(content).encode()))
 
 
-@pytest.mark.parametrize(
-    "damage", [cut_short, zeroed, without_images, half_a_description, a_list_for_description, without_a_checksum]
-)
-def test_a_damaged_cache_is_built_anew(files, folder, damage):
+@pytest.mark.parametrize("damage", [cut_short, zeroed, half_a_description, a_list_for_description, without_a_checksum])
+def test_a_damaged_cache_is_built_anew_and_it_says_so(files, folder, damage):
     expected = np.array(cached_images(files, 40, folder).images)
     (images,), (description,) = folder.glob("*.npy"), folder.glob("*.json")
     damage(images, description)
-    np.testing.assert_array_equal(cached_images(files, 40, folder).images, expected)
+    with pytest.warns(RuntimeWarning, match=f"{description.name} is damaged or outdated, and is built anew"):
+        again = cached_images(files, 40, folder)
+    np.testing.assert_array_equal(again.images, expected)
+
+
+def test_one_whose_images_are_gone_is_built_anew(files, folder, decoded):
+    (images,) = [cached_images(files, 40, folder).path]
+    images.unlink()
+    cached_images(files, 40, folder)
+    assert len(decoded) == 2 * len(files)
 
 
 def test_nothing_but_the_two_files_is_left_behind(files, folder):

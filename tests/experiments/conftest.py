@@ -1,5 +1,6 @@
 """A command line to call, a run that has been trained, and a folder of pictures in UTKFace's layout."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,7 @@ def command(capsys, tmp_path, monkeypatch):
     """Runs the command line in this process, in an empty working directory."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TINYGRAD_CNN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # nobody pulls the plug, and it takes its time
 
     def run(*arguments):
         try:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 import tinygrad_cnn as tg
 from tinygrad_cnn.io import load_metadata
-from tinygrad_cnn.train import RunFolder, environment, fingerprint
+from tinygrad_cnn.train import Checkpoints, RunFolder, environment, fingerprint
 
 
 @pytest.fixture
@@ -73,7 +73,8 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(run, monkeypatch):
 @pytest.mark.parametrize("name", ["best.safetensors", "last.safetensors"])
 def test_weights_of_an_earlier_run_are_never_overwritten(run, name):
     run.write_weights(name, {"w": np.ones(1, np.float32)}, {})
-    with pytest.raises(FileExistsError, match=f"already holds a run \\({name}\\)"):
+    run.close()
+    with pytest.raises(FileExistsError, match=f"already holds a run \\({name}\\); choose"):
         RunFolder(run.path)
 
 
@@ -89,12 +90,42 @@ def test_the_command_line_can_be_pasted_where_it_was_typed(tmp_path, monkeypatch
         assert environment()["command_line"] == [shown, "--epochs", "3"]
 
 
+def test_nor_is_a_run_that_can_be_resumed(run):
+    Checkpoints(run.path).write({})
+    run.close()
+    with pytest.raises(FileExistsError, match=r"--resume .*run goes on with it"):
+        RunFolder(run.path)
+
+
+def test_a_folder_has_one_run_at_a_time(run):
+    for resume in (False, True):
+        with pytest.raises(BlockingIOError, match="another run is writing there"):
+            RunFolder(run.path, resume=resume)
+    with run:
+        pass
+    with RunFolder(run.path) as other, pytest.raises(BlockingIOError):
+        RunFolder(other.path)
+    RunFolder(run.path)
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "/tmp/x", "", ".."])
+def test_nothing_is_written_outside_the_folder(run, name):
+    with pytest.raises(ValueError, match="lies in the run's folder"):
+        run.write(name, "text")
+    with pytest.raises(ValueError, match="lies in the run's folder"):
+        run.write_weights(name, {}, {})
+    assert [path.name for path in run.path.parent.rglob("*")] == ["run", "log.txt"]
+
+
 def test_a_run_that_is_resumed_goes_on_in_its_folder(run):
     run.write_weights("best.safetensors", {"w": np.ones(1, np.float32)}, {})
     run.log("one")
     run.append_history({"epoch": 1})
     run.append_history({"epoch": 2})
+    (run.path / f".best.safetensors.{32 * 'f'}.tmp").write_bytes(b"half")
+    run.close()
     again = RunFolder(run.path, resume=True)
+    assert not list(run.path.glob(".*"))
     again.log("two")
     again.write_history([{"epoch": 1}])
     again.append_history({"epoch": 2})
@@ -106,6 +137,7 @@ def test_a_run_that_is_resumed_goes_on_in_its_folder(run):
 
 def test_a_folder_without_weights_can_be_used_again(run):
     run.say("a run that failed early")
+    run.close()
     assert RunFolder(run.path).path == run.path
 
 

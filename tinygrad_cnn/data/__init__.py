@@ -3,7 +3,7 @@
 from . import splits, transforms
 from .cache import cache_folder
 from .copies import photo_groups
-from .dataset import ArrayDataset, Dataset, Relabelled, Subset
+from .dataset import ArrayDataset, Dataset, LoadError, Relabelled, Subset
 from .decode import UnreadableImage, printable, read_image
 from .loader import DataLoader
 from .synthetic import SyntheticFaces
@@ -16,6 +16,7 @@ __all__ = [
     "DataLoader",
     "Dataset",
     "KaggleUnreachable",
+    "LoadError",
     "Relabelled",
     "Subset",
     "SyntheticFaces",

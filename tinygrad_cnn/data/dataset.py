@@ -12,6 +12,10 @@ Array = npt.NDArray[Any]
 Indices = Sequence[int] | npt.NDArray[np.integer[Any]]
 
 
+class LoadError(RuntimeError):
+    """An image that a dataset has could not be loaded; the message names it."""
+
+
 class Dataset:
     """Base class: define ``__len__`` and ``__getitem__``, and ``batch`` where many at once is faster.
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from .dataset import Array, Dataset
+from .dataset import Array, Dataset, LoadError
 from .transforms import Transform, to_float
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ class DataLoader:
     with its own order where `shuffle` is set; `set_epoch` chooses another. A last batch that isn't full is
     left out where `drop_last` is set. A thread keeps up to `prefetch` batches ready; 0 does without it.
 
-    Raises ValueError for a bad option. While iterating, an image that can't be loaded raises RuntimeError,
-    which names its index or its file.
+    Raises ValueError for a bad option. While iterating, an image that can't be loaded raises LoadError,
+    which names its index or its file, and a transform that fails RuntimeError.
 
     >>> import numpy as np
     >>> from tinygrad_cnn.data import ArrayDataset, DataLoader
@@ -129,7 +129,7 @@ class DataLoader:
                 images, targets = self.dataset.batch(indices)
             except Exception as error:
                 culprit = self._culprit(indices)
-                raise RuntimeError(f"{where}: cannot load {culprit}: {type(error).__name__}: {error}") from error
+                raise LoadError(f"{where}: cannot load {culprit}: {type(error).__name__}: {error}") from error
             try:
                 if self.transform is not None:
                     images = self.transform(images, np.random.default_rng((self.seed, epoch, 1 + number)))

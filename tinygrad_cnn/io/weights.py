@@ -1,22 +1,28 @@
-"""Weights in safetensors files: names and arrays, nothing that could run when it is read."""
+"""Weights in safetensors files: names and arrays, nothing that could run when it is read.
+
+A file that `save` wrote holds, in its metadata, the SHA-256 of all the rest, and a file that has one is checked
+against it whenever it is read. Files of other programs have none, and are read as they are.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
-import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..files import write_file
 from ..tensor import Tensor
 
 __all__ = ["load", "load_metadata", "save"]
 
 PathLike = str | os.PathLike[str]
+CHECKSUM = "sha256"  # the checksum's key, and how its value begins: so that neither is lost by a single wrong bit
 
 
 def save(
@@ -26,8 +32,9 @@ def save(
 ) -> None:
     """Write arrays by name, such as `model.state_dict()`, to a safetensors file that Torch's users can read.
 
-    The file appears whole or not at all: a crash leaves an earlier file as it was. `metadata` maps strings to
-    strings. Raises TypeError for what is not arrays by name, FileNotFoundError if the folder is missing.
+    The file appears whole or not at all: a crash or a full disk leaves an earlier file as it was. `metadata` maps
+    strings to strings. Raises TypeError for what is not arrays by name, FileNotFoundError if the folder is missing,
+    OSError where it can't be written.
 
     >>> import os, tempfile
     >>> import tinygrad_cnn as tg
@@ -43,10 +50,11 @@ def save(
         hint = "; pass its state_dict()" if hasattr(state_dict, "state_dict") else ""
         raise TypeError(f"save: expected a dict of arrays by name, got {type(state_dict).__name__}{hint}")
     arrays = {name: _plain_array(name, value) for name, value in state_dict.items()}
-    for key, text in (metadata or {}).items():
+    about = dict(metadata or {})
+    for key, text in about.items():
         if not (isinstance(key, str) and isinstance(text, str)):
             raise TypeError(f"save: metadata maps strings to strings, not {key!r} to {text!r}")
-    write_atomically(Path(path), to_bytes(arrays, metadata=dict(metadata) if metadata else None))
+    write_atomically(Path(path), to_bytes(arrays, metadata={**about, CHECKSUM: _checksum(about, arrays)}))
 
 
 def load(path: PathLike) -> dict[str, np.ndarray]:
@@ -54,16 +62,35 @@ def load(path: PathLike) -> dict[str, np.ndarray]:
 
     Raises FileNotFoundError if there is no such file, ValueError if it is damaged or not of this format.
     """
-    with _opened(path) as file:
-        kinds = {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118 - not a dict
-        halves = _bfloat16(path) if "BF16" in kinds.values() else {}
-        return {name: halves[name] if kind == "BF16" else file.get_tensor(name) for name, kind in kinds.items()}
+    return _read(path)[1]
 
 
 def load_metadata(path: PathLike) -> dict[str, str]:
     """Read the strings that were saved beside the arrays. Raises as `load` does."""
+    return _read(path)[0]
+
+
+def _read(path: PathLike) -> tuple[dict[str, str], dict[str, np.ndarray]]:
+    """Metadata and arrays, which are what was saved if the file has a checksum."""
     with _opened(path) as file:
-        return dict(file.metadata() or {})
+        about = dict(file.metadata() or {})
+        kinds = {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118 - not a dict
+        halves = _bfloat16(path) if "BF16" in kinds.values() else {}
+        arrays = {name: halves[name] if kind == "BF16" else file.get_tensor(name) for name, kind in kinds.items()}
+    has_checksum = CHECKSUM in about or any(text.startswith(CHECKSUM) for text in about.values())
+    if about.pop(CHECKSUM, None) != (_checksum(about, arrays) if has_checksum else None):
+        raise ValueError(f"{os.fspath(path)!r} is damaged: its checksum is not that of what it holds")
+    return about, arrays
+
+
+def _checksum(about: Mapping[str, str], arrays: Mapping[str, np.ndarray]) -> str:
+    """Of names, types, shapes and values, in the order of the names, and of what is said about them."""
+    checksum = hashlib.sha256(json.dumps(sorted(about.items())).encode())
+    for name, array in sorted(arrays.items()):
+        array = array.astype(array.dtype.newbyteorder("<"), copy=False)  # as the file has it
+        checksum.update(json.dumps([name, array.dtype.name, array.shape]).encode())
+        checksum.update(np.ascontiguousarray(array).data)
+    return f"{CHECKSUM}:{checksum.hexdigest()}"
 
 
 def _bfloat16(path: PathLike) -> dict[str, np.ndarray]:
@@ -91,20 +118,12 @@ def _plain_array(name: Any, value: Any) -> np.ndarray:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all. Raises FileNotFoundError where its folder is missing."""
+    """Write a file whole or not at all. Raises OSError: FileNotFoundError where its folder is missing."""
     if not path.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {os.fspath(path.parent)!r} to write to")
     if path.is_dir():
         raise IsADirectoryError(f"{os.fspath(path)!r} is a folder, not a file to write")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_file(path, content)
 
 
 @contextlib.contextmanager

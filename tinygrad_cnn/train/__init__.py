@@ -3,12 +3,14 @@
 from .checkpoint import AgeModel, load_age_model
 from .curves import Curves
 from .heads import Binary, Classes, ExpectedAge, Head, Regression, Several, load_head
-from .loop import Interrupted, Pass, evaluate, interrupts_wait, train_epoch
+from .interrupts import Interrupted, Stopped, interrupts_wait, sigterm_stops
+from .loop import Pass, evaluate, train_epoch
 from .metrics import AgeErrors, Confusion, Errors
-from .record import RunFolder, environment, fingerprint
+from .record import WEIGHTS, RunFolder, environment, fingerprint
 from .resume import Checkpoints
 
 __all__ = [
+    "WEIGHTS",
     "AgeErrors",
     "AgeModel",
     "Binary",
@@ -24,11 +26,13 @@ __all__ = [
     "Regression",
     "RunFolder",
     "Several",
+    "Stopped",
     "environment",
     "evaluate",
     "fingerprint",
     "interrupts_wait",
     "load_age_model",
     "load_head",
+    "sigterm_stops",
     "train_epoch",
 ]

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,6 +18,7 @@ from ..progress import progress_bar
 from ..tensor import Tensor
 from .divergence import Rerun, not_finite
 from .heads import Head
+from .interrupts import interrupts_wait
 from .metrics import Errors
 
 Step = Callable[[Tensor, Tensor], tuple[float, Tensor]]  # images and targets -> loss and predictions
@@ -98,7 +96,7 @@ def train_epoch(
 
     Raises FloatingPointError as soon as the loss or a gradient is no finite number, before that step changes anything,
     and says which operation was the first to make one: the step is run again under `detect_anomaly`. Raises ValueError
-    for a loader without faces, and Interrupted for a Ctrl-C.
+    for a loader without faces, and Interrupted for a Ctrl-C or a SIGTERM.
     """
 
     def step(images: Tensor, targets: Tensor) -> tuple[float, Tensor]:
@@ -186,44 +184,3 @@ def _go_through(
                 after_step()
             stop_if_interrupted()
     return result
-
-
-class Interrupted(KeyboardInterrupt):
-    """A Ctrl-C that waited for a moment between two steps: model, optimiser and loader agree on where they are."""
-
-
-@contextlib.contextmanager
-def interrupts_wait() -> Iterator[Callable[[], None]]:
-    """Inside, Ctrl-C waits for a call of the function that this gives, which then raises Interrupted.
-
-    So no step of the optimiser is left half done. A second Ctrl-C does not wait: a KeyboardInterrupt. One inside
-    another waits for the calls of both. Outside the main thread, and where the program handles SIGINT in its own way,
-    nothing changes.
-    """
-    before = signal.getsignal(signal.SIGINT)
-    waiting = before if isinstance(before, _Waiting) else _Waiting()
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: None
-    elif before is not signal.default_int_handler:
-        yield waiting.stop_if_interrupted
-    else:
-        signal.signal(signal.SIGINT, waiting)
-        try:
-            yield waiting.stop_if_interrupted
-        finally:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-class _Waiting:
-    """Handles SIGINT by taking note of the first one."""
-
-    asked = False
-
-    def __call__(self, number: int, frame: object) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
-
-    def stop_if_interrupted(self) -> None:
-        if self.asked:
-            raise Interrupted

@@ -1,7 +1,8 @@
 """The folder of one training run: what was asked for, on which data, and what came of it.
 
 Every file is written beside its place and then renamed into it, so that a reader, or a run that was cut short,
-never leaves or meets half a file.
+never leaves or meets half a file. One run at a time writes to a folder: it holds a lock on it, which ends with its
+process.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import platform
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable, Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
@@ -21,7 +23,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..files import lock_folder, sweep, write_file
 from ..io import save
+from .resume import CHECKPOINTS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,34 +37,50 @@ class RunFolder:
     """`path/` with `config.json, history.csv, metrics.json`, weights and pictures of one run.
 
     Makes the folder, or with `resume` goes on in it: its log grows. What it says it tells to `tell(*lines, **fields)`,
-    which by default prints the lines. Raises FileExistsError where it holds the weights of an earlier run, which are
-    never overwritten, and OSError where it can't be written.
+    which by default prints the lines. What a killed run has left half written there is deleted. Inside `with`, or until
+    it is closed, no other run can have the folder. Raises BlockingIOError where another one has it, FileExistsError
+    where it holds weights or checkpoints of an earlier run, which are never overwritten, FileNotFoundError where none
+    is there to resume, and OSError where it can't be written.
     """
 
     def __init__(self, path: str | Path, resume: bool = False, tell: Callable[..., object] | None = None) -> None:
         self.path, self._tell = Path(path), tell or _print
         self.history: list[dict[str, Any]] = []
         self._log: list[str] = []
-        log = self.path / "log.txt"
-        if resume:
-            self._log = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
-            return
-        earlier = [name for name in WEIGHTS if (self.path / name).exists()]
-        if earlier:
-            raise FileExistsError(f"{self.path} already holds a run ({earlier[0]}); choose another folder or remove it")
-        self.path.mkdir(parents=True, exist_ok=True)
-        self.write("log.txt", "")
+        if not resume:
+            self.path.mkdir(parents=True, exist_ok=True)
+        self.close = weakref.finalize(self, os.close, lock_folder(self.path))
+        try:
+            sweep(self.path)
+            if resume:
+                log = self.path / "log.txt"
+                self._log = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+            else:
+                self._refuse_an_earlier_run()
+                self.write("log.txt", "")
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> RunFolder:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _refuse_an_earlier_run(self) -> None:
+        for names, advice in ((CHECKPOINTS, f"--resume {self.path} goes on with it; or "), (WEIGHTS, "")):
+            for name in names:
+                if (self.path / name).exists():
+                    raise FileExistsError(
+                        f"{self.path} already holds a run ({name}); {advice}choose another folder or remove it"
+                    )
 
     def write(self, name: str, content: str | bytes) -> Path:
-        """Write one file of the run, whole or not at all; gives its path."""
-        path = self.path / name
-        unfinished = path.with_name(f".{os.getpid()}.{name}")
-        try:
-            unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
-            os.replace(unfinished, path)
-        finally:
-            unfinished.unlink(missing_ok=True)
-        return path
+        """Write one file of the run, whole or not at all; gives its path. Raises ValueError for one elsewhere."""
+        place = self._place(name)
+        write_file(place, content.encode() if isinstance(content, str) else content)
+        return place
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> Path:
         """Write `content` as indented json; what is no number (NaN, infinity) raises ValueError."""
@@ -94,7 +114,13 @@ class RunFolder:
 
     def write_weights(self, name: str, state: Mapping[str, np.ndarray], about: Mapping[str, str]) -> Path:
         """Write a model's state as safetensors, with `about` in the file's metadata."""
-        save(state, self.path / name, metadata=about)
+        place = self._place(name)
+        save(state, place, metadata=about)
+        return place
+
+    def _place(self, name: str) -> Path:
+        if Path(name).name != name or name in ("", ".."):
+            raise ValueError(f"a file of a run lies in the run's folder; {name!r} does not")
         return self.path / name
 
     def write_figure(self, name: str, figure: Figure) -> Path:
