@@ -23,13 +23,19 @@ UNFINISHED = re.compile(r"\..*\.[0-9a-f]{32}\.tmp")
 
 @contextlib.contextmanager
 def unfinished(path: Path) -> Iterator[BinaryIO]:
-    """A new file beside `path` to write to, without a buffer; it is deleted unless `finish` moves it."""
-    temporary, file = _begin(path)
+    """A new file beside `path` to write to, without a buffer; it is deleted unless `finish` moves it.
+
+    Raises OSError, which names `path`.
+    """
     try:
-        with file:
-            yield file
-    finally:
-        temporary.unlink(missing_ok=True)
+        temporary, file = _begin(path)
+        try:
+            with file:
+                yield file
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), os.fspath(path)) from error
 
 
 def finish(file: BinaryIO, path: Path) -> None:

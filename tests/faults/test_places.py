@@ -1,0 +1,55 @@
+"""Nothing that is read can write elsewhere, and nothing that is read can run."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from tinygrad_cnn import files
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = [path for room in ("tinygrad_cnn", "models", "experiments") for path in sorted((ROOT / room).rglob("*.py"))]
+RUNS_WHAT_IT_READS = re.compile(
+    r"\bimport (pickle|marshal|shelve|dill|joblib)\b|\bfrom (pickle|marshal|shelve|dill|joblib)\b"
+    r"|allow_pickle\s*=\s*True|(?<![.\w])(eval|exec)\(|torch\.load\(|yaml\.load\(|shell\s*=\s*True|extractall\(|unpack_archive\("
+)
+
+
+def test_no_source_unpickles_or_evaluates_what_it_reads():
+    found = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for path in SOURCES
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if RUNS_WHAT_IT_READS.search(line)
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("line", ["import pickle", "np.load(f, allow_pickle=True)", "x = eval(text)", "torch.load(f)"])
+def test_the_search_finds_what_it_looks_for(line):
+    assert RUNS_WHAT_IT_READS.search(line)
+
+
+def test_only_what_a_dead_process_of_ours_left_is_swept_away(tmp_path):
+    others = ["notes.tmp", ".notes.tmp", ".x.123.tmp", f"x.{32 * 'a'}.tmp", "best.safetensors"]
+    for name in [*others, f".best.{32 * '0'}.tmp"]:
+        (tmp_path / name).write_text("")
+    with files.unfinished(tmp_path / "best") as file:
+        files.sweep(tmp_path)
+        assert Path(file.name).exists()
+        assert not (tmp_path / f".best.{32 * '0'}.tmp").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(others)
+
+
+def test_where_the_file_system_knows_no_locks_files_are_still_whole(tmp_path, monkeypatch):
+    def none(*_):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr("fcntl.flock", none)
+    files.write_file(tmp_path / "a", b"new")
+    (tmp_path / f".best.{32 * '0'}.tmp").write_text("of somebody, perhaps")
+    files.sweep(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2
+    assert (tmp_path / "a").read_bytes() == b"new"
+    os.close(files.lock_folder(tmp_path))
