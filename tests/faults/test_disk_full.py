@@ -26,10 +26,10 @@ def full(monkeypatch):
 
     def arrange(target, when):
         def refuse_to(happen, name_of):
-            def happens(*arguments):
+            def happens(*arguments, **options):
                 if target in name_of(arguments):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(name_of(arguments)))
-                return happen(*arguments)
+                return happen(*arguments, **options)
 
             return happens
 
@@ -71,7 +71,7 @@ pytestmark = pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="loo
 @pytest.mark.parametrize("target", TARGETS)
 def test_for_any_file_of_a_run(command, full, photos, target):
     full(target, ("sync", "rename", "open")[len(target) % 3])
-    status, said = command("--data-di", str(photos), *FEW, "--out", "run")
+    status, said = command("--data-dir", str(photos), *FEW, "--out", "run")
     lines = said.err.splitlines()
     assert status == 1
     assert len(lines) == 1
@@ -83,7 +83,7 @@ def test_for_any_file_of_a_run(command, full, photos, target):
 
 def test_and_when_there_is_room_again_the_run_goes_on(command, full, photos, monkeypatch):
     full("last.safetensors", "sync")
-    status, said = command("--data-di", str(photos), *FEW, "--out", "run")
+    status, said = command("--data-dir", str(photos), *FEW, "--out", "run")
     assert status == 1
     assert "--resume run goes on from here" in said.err
     assert Checkpoints("run").exist()
@@ -94,7 +94,7 @@ def test_and_when_there_is_room_again_the_run_goes_on(command, full, photos, mon
 @pytest.mark.parametrize("when", ["pwrite", "sync", "rename", "open"])
 def test_for_the_cache(command, full, photos, when):
     full("px-", when)  # as its files are called
-    status, said = command("--data-di", str(photos), *FEW, "--out", "run")
+    status, said = command("--data-dir", str(photos), *FEW, "--out", "run")
     assert status == 1
     assert len(said.err.splitlines()) == 1
     assert "cannot write the image cache (0 MB): No space left on device" in said.err
