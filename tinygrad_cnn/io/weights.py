@@ -22,7 +22,7 @@ from ..tensor import Tensor
 __all__ = ["load", "load_metadata", "save"]
 
 PathLike = str | os.PathLike[str]
-CHECKSUM = "tinygrad_cnn.sha256"  # the checksum's key, and how its value begins: so that neither is lost by a single wrong bit
+CHECKSUM = "tinygrad_cnn.sha256"  # its key, and how its value begins: no single wrong bit hides both
 
 
 def save(
