@@ -6,9 +6,12 @@ hundreds of thousands. What these found stands as a case of its own in the tests
 
 from __future__ import annotations
 
+import hashlib
+import json
 import resource
 import time
 import tracemalloc
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,15 +21,17 @@ import pytest
 from safetensors.numpy import save as to_bytes
 
 import tinygrad_cnn as tg
-from tests.mutations import mutated_json, mutated_safetensors, pick
+from tests.mutations import mutated_bytes, mutated_json, mutated_safetensors, pick
 from tinygrad_cnn import nn, optim
 from tinygrad_cnn.data import ArrayDataset, DataLoader
+from tinygrad_cnn.data.cache import SourceFile, cached_images
 from tinygrad_cnn.io import load, load_metadata
 from tinygrad_cnn.optim import lr_scheduler
 from tinygrad_cnn.optim.lr_scheduler import ReduceLROnPlateau
 from tinygrad_cnn.train import AgeModel, Binary, Checkpoints, ExpectedAge, Regression, Several, load_age_model
 from tinygrad_cnn.train.resume import write_checkpoint
 
+TRACED = 500  # files, the first ones, of which the memory is followed to the byte
 SECONDS = 5.0  # of the processor's time, for the slowest file
 CONSTANT = 2**18  # bytes that reading takes whatever the file: messages, the reader's own objects
 
@@ -55,30 +60,25 @@ def survey(
 ) -> dict[str, int]:
     """Read so many mutated files; gives how many were read, and how many were refused with each error."""
     outcomes: dict[str, int] = {}
-    tracing = memory is not None and not tracemalloc.is_tracing()
-    if tracing:
-        tracemalloc.start()
-    try:
-        for number in range(count):
-            write(np.random.default_rng((20_26, number)))
-            tracemalloc.reset_peak()
-            before, started = tracemalloc.get_traced_memory()[0], time.process_time()
-            try:
-                read()
-                outcome = "read"
-            except errors as error:
-                outcome = type(error).__name__
-            except Exception as error:
-                raise AssertionError(f"file {number}: an error that is not documented") from error
-            seconds = time.process_time() - started
-            assert seconds < SECONDS, f"file {number} took {seconds:.1f} s"
-            if memory is not None:
-                peak = tracemalloc.get_traced_memory()[1] - before
-                assert peak <= memory() + CONSTANT, f"file {number} took {peak:,} bytes"
-            outcomes[outcome] = outcomes.get(outcome, 0) + 1
-    finally:
-        if tracing:
+    for number in range(count):
+        write(np.random.default_rng((2026, number)))
+        traced = memory is not None and number < TRACED
+        if traced:
+            tracemalloc.start()
+        started = time.process_time()
+        try:
+            read()
+            outcome = "read"
+        except errors as error:
+            outcome = type(error).__name__
+        except Exception as error:
+            raise AssertionError(f"file {number}: an error that is not documented") from error
+        finally:
+            seconds, (_, peak) = time.process_time() - started, tracemalloc.get_traced_memory()
             tracemalloc.stop()
+        assert seconds < SECONDS, f"file {number} took {seconds:.1f} s"
+        assert not traced or peak <= memory() + CONSTANT, f"file {number} took {peak:,} bytes"
+        outcomes[outcome] = outcomes.get(outcome, 0) + 1
     return outcomes
 
 
@@ -178,6 +178,40 @@ def fuzz_checkpoints(folder: Path, count: int) -> dict[str, int]:
         assert problems == []
 
     return survey(read, write, (ValueError,), count, lambda: 6 * good.stat().st_size)
+
+
+def fuzz_cache(folder: Path, count: int) -> dict[str, int]:
+    """The pictures stay what they are, whatever stands in their cache; some of it with a checksum that is right."""
+    cv2 = pytest.importorskip("cv2")
+    files = []
+    for number in range(3):
+        path = folder / f"{number}.png"
+        cv2.imwrite(str(path), np.random.default_rng(number).integers(0, 256, (4, 4, 3), np.uint8))
+        files.append(SourceFile(path, path.stat().st_size, path.stat().st_mtime_ns))
+    rows = np.arange(len(files))
+    cache = cached_images(files, 4, folder / "cache", progress=False)
+    right, mean = cache.take(rows), cache.derived("mean", lambda: cache.images.mean((1, 2, 3)))
+    kept = {path: path.read_bytes() for path in (folder / "cache").iterdir()}
+
+    def write(rng: np.random.Generator) -> None:
+        for path, content in kept.items():
+            path.write_bytes(content)
+        path = pick(rng, sorted(kept))
+        content = mutated_bytes(kept[path], rng)
+        if path.suffix == ".json" and rng.integers(2):
+            tree = mutated_json(json.loads(kept[path][:-32]), rng)
+            content = json.dumps(tree, default=np.ndarray.tolist).encode()
+            content += hashlib.sha256(content).digest()
+        path.write_bytes(content)
+
+    def read() -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            cache = cached_images(files, 4, folder / "cache", progress=False)
+            np.testing.assert_array_equal(cache.take(rows), right)
+        np.testing.assert_array_equal(cache.derived("mean", lambda: cache.images.mean((1, 2, 3))), mean)
+
+    return survey(read, write, (), count)
 
 
 def fuzz_states(_: Path, count: int) -> dict[str, int]:
