@@ -1,6 +1,7 @@
 """A run that is killed by SIGKILL at any moment, and resumed, ends with the bits of one that was left alone."""
 
 import os
+import shutil
 import signal
 import threading
 import time
@@ -91,16 +92,22 @@ def test_killed_at_any_moment(start, whole, timed, photos, tmp_path, number):
     kind = list(KINDS)[number % 2]
     arguments = ["--data-dir", photos, *KINDS[kind], "--out", "run"]
     seconds = timed(start, kind) * np.random.default_rng(number).random()
-    run = start(tmp_path, *arguments, pictures=True)
+    while not killed_after(seconds, start(tmp_path, *arguments, pictures=True)):  # it was over before
+        shutil.rmtree(tmp_path)
+        seconds /= 2
+    print("killed after", steps(tmp_path), "steps")
+    resume(start, tmp_path, arguments)
+    print("done again:", steps(tmp_path) - steps(whole(start, kind)))
+    assert steps(tmp_path) - steps(whole(start, kind)) <= EVERY
+    assert_same_end(tmp_path / "run", whole(start, kind) / "run")
+    assert not list(tmp_path.rglob(".*.tmp"))
+
+
+def killed_after(seconds, run):
+    """Send SIGKILL after so long; whether it came before the run's end."""
     timer = threading.Timer(seconds, run.signal, [signal.SIGKILL])
     timer.start()
     ended = run.end()
     timer.cancel()
-    print("killed after", steps(tmp_path), "steps" if ended else "steps: it was over")
-    if ended:
-        assert ended == -signal.SIGKILL
-        resume(start, tmp_path, arguments)
-        print("done again:", steps(tmp_path) - steps(whole(start, kind)))
-        assert steps(tmp_path) - steps(whole(start, kind)) <= EVERY
-    assert_same_end(tmp_path / "run", whole(start, kind) / "run")
-    assert not list(tmp_path.rglob(".*.tmp"))
+    assert ended in (0, -signal.SIGKILL)
+    return ended != 0
