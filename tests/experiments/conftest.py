@@ -61,6 +61,12 @@ def trained(tmp_path_factory):
     return folder, Outcome(run.returncode, run.stdout, run.stderr)
 
 
+@pytest.fixture
+def predict(command, trained):
+    """Runs `predict` with the weights of that run."""
+    return lambda *arguments: command("predict", *arguments, "--weights", trained[0] / "best.safetensors")
+
+
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory):
     """A folder in UTKFace's layout: 60 pictures, one that can't be read, one without an age."""
