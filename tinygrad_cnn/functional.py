@@ -94,9 +94,10 @@ def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
 def gelu(x: Tensor, approximate: str = "none") -> Tensor:
     """x times the normal distribution function at x; "tanh" approximates it. Hendrycks & Gimpel 2016, section 2."""
     if approximate == "none":
-        return x * (1 + ops.erf(x * math.sqrt(0.5))) * 0.5
+        return x * ((1 + ops.erf(x * math.sqrt(0.5))) * 0.5)
     if approximate == "tanh":
-        return x * (1 + ops.tanh((x + x * x * x * 0.044715) * math.sqrt(2 / math.pi))) * 0.5
+        near = ops.clamp(x, -20, 20)  # where the tanh is 1 already, so that the cube does not overflow
+        return x * ((1 + ops.tanh((near + near * near * near * 0.044715) * math.sqrt(2 / math.pi))) * 0.5)
     raise ValueError(f"gelu: approximate must be 'none' or 'tanh', got {approximate!r}")
 
 

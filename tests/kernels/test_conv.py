@@ -19,7 +19,7 @@ WAYS = {
     "as the sizes say": {},
     "line by line": {"SHORTEST_LINE": 1, "LONG_LINE": 1},
     "as a whole": {"SMALL_PRODUCT": 0},
-    "in bands, which threads share": {"WORTH_SHARING": 0},
+    "in bands, which threads share": {"MULTIPLICATIONS_WORTH_SHARING": 0},
     "in bands of one line": {"MOST_BYTES": 1},
     "in bands of several lines": {"MOST_BYTES": 200},
     "channels side by side": {"FEWEST_CHANNELS": 1},

@@ -10,9 +10,18 @@ import pytest
 
 import tinygrad_cnn as tg
 from tinygrad_cnn.kernels import erf, relu, where_positive
-from tinygrad_cnn.kernels.elementwise import ELEMENTS_PER_PIECE as PIECE
+from tinygrad_cnn.kernels.elementwise import ELEMENTS_PER_PIECE
 
-SIZES = [0, 1, 2, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE + 1, 9 * PIECE + 5]
+SIZES = [
+    0,
+    1,
+    2,
+    ELEMENTS_PER_PIECE - 1,
+    ELEMENTS_PER_PIECE,
+    ELEMENTS_PER_PIECE + 1,
+    2 * ELEMENTS_PER_PIECE + 1,
+    9 * ELEMENTS_PER_PIECE + 5,
+]
 
 
 def test_erf_is_right_to_the_last_digit_or_two() -> None:
@@ -68,7 +77,7 @@ def test_shape_and_layout_do_not_matter(function: object) -> None:
 
 
 def test_the_same_bits_come_from_any_number_of_threads() -> None:
-    x = np.random.default_rng(0).standard_normal(9 * PIECE + 5).astype(np.float32)
+    x = np.random.default_rng(0).standard_normal(9 * ELEMENTS_PER_PIECE + 5).astype(np.float32)
 
     def results(threads: int) -> list[bytes]:
         tg.set_num_threads(threads)

@@ -31,7 +31,7 @@ def assert_close(actual: Any, expected: np.ndarray, dtype: type) -> None:
 def walk_beside_torch(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """check(name, dtype, options, *options of further groups): 50 steps give Torch's parameters and state."""
     torch = pytest.importorskip("torch")
-    monkeypatch.setattr(piecewise, "PIECE", 8)
+    monkeypatch.setattr(piecewise, "ELEMENTS_PER_PIECE", 8)
 
     def check(name: str, dtype: type, options: dict[str, Any], *further: dict[str, Any]) -> None:
         generator = np.random.default_rng(0)

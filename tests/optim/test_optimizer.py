@@ -245,10 +245,10 @@ class TestStep:
     def test_gives_the_same_bits_whatever_the_pieces_and_the_threads(
         self, make: Callable, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(piecewise, "WORTH_SHARING", 1)
+        monkeypatch.setattr(piecewise, "ELEMENTS_WORTH_SHARING", 1)
         results = set()
         for size, threads in [(1000, 1), (7, 1), (7, 3), (999, 2)]:
-            monkeypatch.setattr(piecewise, "PIECE", size)
+            monkeypatch.setattr(piecewise, "ELEMENTS_PER_PIECE", size)
             tg.set_num_threads(threads)
             x = parameter((1000,))
             take_steps(make([x]), 3)
@@ -327,8 +327,8 @@ class TestZeroGrad:
 
 @pytest.mark.parametrize("name", ["SGD", "RMSprop", "Adagrad", "Adam", "AdamW"])
 def test_overflow_raises_no_warning_in_any_thread(name: str):
-    p = tg.Tensor(np.full(3 * piecewise.PIECE, 3e38, np.float32), requires_grad=True)
-    p.grad = tg.Tensor(np.full(3 * piecewise.PIECE, 3e38, np.float32))
+    p = tg.Tensor(np.full(3 * piecewise.ELEMENTS_PER_PIECE, 3e38, np.float32), requires_grad=True)
+    p.grad = tg.Tensor(np.full(3 * piecewise.ELEMENTS_PER_PIECE, 3e38, np.float32))
     getattr(optim, name)([p], lr=10.0).step()  # every warning is an error here
     assert p.grad.data[0] == np.float32(3e38)
 

@@ -18,7 +18,7 @@ from .threads import parallel_for, parallel_with
 
 SHORTEST_LINE = 32  # places; products of shorter lines each are slower than one product of them all
 FEWEST_PIECES = 4  # a batch of fewer images is cut across them, so that threads share one image,
-WORTH_SHARING = 1 << 26  # if it takes so many multiplications: half a millisecond's
+MULTIPLICATIONS_WORTH_SHARING = 1 << 26  # if it takes so many: half a millisecond's
 
 
 def conv2d(x: np.ndarray, w: np.ndarray, geometry: Geometry, bias: np.ndarray | None = None) -> np.ndarray:
@@ -61,7 +61,7 @@ def conv2d(x: np.ndarray, w: np.ndarray, geometry: Geometry, bias: np.ndarray | 
 
 def _bands(count: int, multiplications: int, size: int) -> int:
     """Into how many bands each image is cut: so that threads share it, and so that its buffers are not too large."""
-    shared = FEWEST_PIECES // count if multiplications >= WORTH_SHARING else 1
+    shared = FEWEST_PIECES // count if multiplications >= MULTIPLICATIONS_WORTH_SHARING else 1
     return max(1, shared, -(-size // MOST_BYTES))
 
 

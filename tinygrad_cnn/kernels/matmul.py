@@ -7,7 +7,7 @@ import numpy as np
 from .memory import empty
 from .threads import hold_blas_to_one_thread, parallel_for
 
-WORTH_SHARING = 1 << 20  # multiply-adds; below, handing a product to another thread costs more than it saves
+MULTIPLICATIONS_WORTH_SHARING = 1 << 20  # below, handing a product to another thread costs more than it saves
 BANDS = 8
 LONG_INNER = 16  # times the result's longer side
 
@@ -19,7 +19,7 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         dtype = np.result_type(a, b)
         a, b = a.astype(dtype, copy=False), b.astype(dtype, copy=False)
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    if rows * inner * columns * int(np.prod(batch)) < WORTH_SHARING or a.dtype.kind != "f":
+    if rows * inner * columns * int(np.prod(batch)) < MULTIPLICATIONS_WORTH_SHARING or a.dtype.kind != "f":
         hold_blas_to_one_thread()  # also here: the same product must give the same bits
         return np.matmul(a, b)
     out = empty((*batch, rows, columns), a.dtype)

@@ -1,7 +1,7 @@
-"""Max pooling as a chain of pairwise maxima: along each window's rows, then down the column of what they gave.
+"""Max pooling as pairwise comparisons: along each window's rows, then down the column of what they gave.
 
-Each link of a chain notes where the later element won. So a tie goes to the first element of the first row, and
-the gradient goes the chain back: at each link the winner gets what arrives and the other one zero.
+Each comparison remembers where the later element won. So a tie goes to the first element of the first row, and the
+gradient goes the same way back: at each comparison the winner gets what arrives and the other one zero.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ Taps = list[tuple[int, slice]]
 Spare = tuple[np.ndarray, np.ndarray]
 
 
-class Chain(Phases):
-    """Phases of `count` planes, with room for what the chain along the rows gives: a flat array per row phase.
+class Comparisons(Phases):
+    """Phases of `count` planes, with room for the largest of each row: a flat array per row phase.
 
     Every view is made here, once for all pieces of the work: while a thread makes one, it holds the interpreter lock.
     """
@@ -34,16 +34,16 @@ class Chain(Phases):
         self.flat_last = self.last.reshape(-1)[: self.down]
         self.in_rows = self._views([array.reshape(-1) for array in self.arrays], self.column_taps())
         self.in_columns = self._views(list(self.middle), self.row_taps())
-        links = [self.along] * (len(self.in_rows) - 1) + [self.down] * (len(self.in_columns) - 1)
-        self.ends = [0, *np.cumsum(links).tolist()]  # of each link's notes
+        steps = [self.along] * (len(self.in_rows) - 1) + [self.down] * (len(self.in_columns) - 1)
+        self.ends = [0, *np.cumsum(steps).tolist()]  # of what each comparison gives
 
     def _views(self, arrays: Sequence[np.ndarray], taps: Taps) -> list[np.ndarray]:
         return [arrays[phase][run] for phase, run in taps]
 
-    def notes(self, wins: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """A piece's wins, link by link: along the rows, and down the columns."""
-        links = [wins[start:stop] for start, stop in zip(self.ends, self.ends[1:], strict=False)]
-        return links[: len(self.in_rows) - 1], links[len(self.in_rows) - 1 :]
+    def split(self, later_won: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """What a piece's comparisons gave, one by one: along the rows, and down the columns."""
+        steps = [later_won[start:stop] for start, stop in zip(self.ends, self.ends[1:], strict=False)]
+        return steps[: len(self.in_rows) - 1], steps[len(self.in_rows) - 1 :]
 
 
 def _lowest(dtype: np.dtype) -> float:
@@ -52,7 +52,7 @@ def _lowest(dtype: np.dtype) -> float:
 
 def largest_of_windows(x: np.ndarray, windows: Windows) -> np.ndarray:
     """The largest element of each window, or NaN if it holds one. (N, C, H, W) -> (N, C, *places)."""
-    return _max_windows(x, windows, wins=None)
+    return _max_windows(x, windows, later_won=None)
 
 
 def max_windows(x: np.ndarray, windows: Windows) -> tuple[np.ndarray, np.ndarray]:
@@ -60,93 +60,95 @@ def max_windows(x: np.ndarray, windows: Windows) -> tuple[np.ndarray, np.ndarray
     planes, size = x.shape[0] * x.shape[1], (x.shape[2], x.shape[3])
     parts = cuts(planes, size)
     most = max((stop - start for start, stop in parts), default=1)
-    wins = empty((len(parts), Chain(windows, size, most, x.dtype, 0).ends[-1]), bool)
-    return _max_windows(x, windows, wins), wins
+    later_won = empty((len(parts), Comparisons(windows, size, most, x.dtype, 0).ends[-1]), bool)
+    return _max_windows(x, windows, later_won), later_won
 
 
-def _max_windows(x: np.ndarray, windows: Windows, wins: np.ndarray | None) -> np.ndarray:
+def _max_windows(x: np.ndarray, windows: Windows, later_won: np.ndarray | None) -> np.ndarray:
     planes, size, lowest = planes_of(x), (x.shape[2], x.shape[3]), _lowest(x.dtype)
     out = empty((len(planes), *windows.places), x.dtype)
     parts = cuts(len(planes), size)
 
-    def work(number: int, chain: Chain) -> None:
+    def work(number: int, comparisons: Comparisons) -> None:
         start, stop = parts[number]
         image, best = planes[start:stop], out[start:stop]
-        if chain.count != len(image):
-            chain = Chain(windows, size, len(image), x.dtype, lowest)
-        chain.cut(image)
-        along, down = ([], []) if wins is None else chain.notes(wins[number])
-        to = best.reshape(-1) if chain.is_full else chain.flat_last
-        _ascend(chain.in_rows, along, chain.flat_middle)
-        _ascend(chain.in_columns, down, to)
-        if not chain.is_full:
-            np.copyto(best, chain.windows_of(chain.last))
-        if wins is not None and not best.min() > lowest:
-            _note_with_care(chain, windows, size, (along, down))
+        if comparisons.count != len(image):
+            comparisons = Comparisons(windows, size, len(image), x.dtype, lowest)
+        comparisons.cut(image)
+        along, down = ([], []) if later_won is None else comparisons.split(later_won[number])
+        to = best.reshape(-1) if comparisons.is_full else comparisons.flat_last
+        _ascend(comparisons.in_rows, along, comparisons.flat_middle)
+        _ascend(comparisons.in_columns, down, to)
+        if not comparisons.is_full:
+            np.copyto(best, comparisons.windows_of(comparisons.last))
+        if later_won is not None and not best.min() > lowest:
+            _compare_with_care(comparisons, windows, size, (along, down))
 
     most = max((stop - start for start, stop in parts), default=1)
     # Without winners it is inference, often of one image, of which making the views is half the time.
-    parallel_with(Chain, work, len(parts), (windows, size, most, x.dtype, lowest), keep=wins is None, least=2)
+    parallel_with(
+        Comparisons, work, len(parts), (windows, size, most, x.dtype, lowest), keep=later_won is None, least=2
+    )
     return out.reshape(*x.shape[:2], *windows.places)
 
 
-def _ascend(taps: list[np.ndarray], notes: list[np.ndarray], out: np.ndarray) -> None:
-    """The maximum over the taps; where a later one is larger is noted, if there are notes."""
+def _ascend(taps: list[np.ndarray], later_won: list[np.ndarray], out: np.ndarray) -> None:
+    """The maximum over the taps; where a later one is larger is kept, if there is room for it."""
     best = taps[0]
     if len(taps) == 1:
         np.copyto(out, best)
     for number, tap in enumerate(taps[1:]):
-        if notes:
-            np.greater(tap, best, out=notes[number])
+        if later_won:
+            np.greater(tap, best, out=later_won[number])
         best = np.maximum(best, tap, out=out)
 
 
-def _note_with_care(
-    chain: Chain, windows: Windows, size: Pair, notes: tuple[list[np.ndarray], list[np.ndarray]]
+def _compare_with_care(
+    comparisons: Comparisons, windows: Windows, size: Pair, later_won: tuple[list[np.ndarray], list[np.ndarray]]
 ) -> None:
-    """Notes where there is NaN, which wins, or a window of -inf alone, which its padding must not win."""
-    inside = Chain(windows, size, chain.count, np.dtype(bool), False)
-    inside.cut(np.ones((chain.count, *size), bool))
-    passes = (chain.in_rows, inside.in_rows), (chain.in_columns, inside.in_columns)
-    for (taps, theirs), links in zip(passes, notes, strict=True):
+    """The same where there is NaN, which wins, or a window of -inf alone, which its padding must not win."""
+    inside = Comparisons(windows, size, comparisons.count, np.dtype(bool), False)
+    inside.cut(np.ones((comparisons.count, *size), bool))
+    passes = (comparisons.in_rows, inside.in_rows), (comparisons.in_columns, inside.in_columns)
+    for (taps, theirs), steps in zip(passes, later_won, strict=True):
         best, within = taps[0], theirs[0]
-        for tap, is_within, note in zip(taps[1:], theirs[1:], links, strict=True):
-            np.greater(tap, best, out=note)
-            note |= tap != tap
-            note |= is_within > within
+        for tap, is_within, won in zip(taps[1:], theirs[1:], steps, strict=True):
+            np.greater(tap, best, out=won)
+            won |= tap != tap
+            won |= is_within > within
             best, within = np.maximum(best, tap), within | is_within
-        if taps is chain.in_rows:
-            chain.flat_middle[:], inside.flat_middle[:] = best, within
+        if taps is comparisons.in_rows:
+            comparisons.flat_middle[:], inside.flat_middle[:] = best, within
 
 
-def take_windows(x: np.ndarray, wins: np.ndarray, windows: Windows) -> np.ndarray:
-    """Each window's element at the place that won in `wins`. (N, C, H, W) -> (N, C, *places)."""
+def take_windows(x: np.ndarray, later_won: np.ndarray, windows: Windows) -> np.ndarray:
+    """Each window's element at the place that won in `later_won`. (N, C, H, W) -> (N, C, *places)."""
     planes, size = planes_of(x), (x.shape[2], x.shape[3])
     out = empty((len(planes), *windows.places), x.dtype)
     parts = cuts(len(planes), size)
 
-    def work(number: int, chain: Chain) -> None:
+    def work(number: int, comparisons: Comparisons) -> None:
         start, stop = parts[number]
-        if chain.count != stop - start:
-            chain = Chain(windows, size, stop - start, x.dtype, 0)
-        chain.cut(planes[start:stop])
-        along, down = chain.notes(wins[number])
-        chain.flat_middle[:] = _choose(chain.in_rows, along)
-        chain.flat_last[:] = _choose(chain.in_columns, down)
-        np.copyto(out[start:stop], chain.windows_of(chain.last))
+        if comparisons.count != stop - start:
+            comparisons = Comparisons(windows, size, stop - start, x.dtype, 0)
+        comparisons.cut(planes[start:stop])
+        along, down = comparisons.split(later_won[number])
+        comparisons.flat_middle[:] = _choose(comparisons.in_rows, along)
+        comparisons.flat_last[:] = _choose(comparisons.in_columns, down)
+        np.copyto(out[start:stop], comparisons.windows_of(comparisons.last))
 
-    parallel_with(lambda: Chain(windows, size, parts[0][1], x.dtype, 0), work, len(parts))
+    parallel_with(lambda: Comparisons(windows, size, parts[0][1], x.dtype, 0), work, len(parts))
     return out.reshape(*x.shape[:2], *windows.places)
 
 
-def _choose(taps: list[np.ndarray], notes: list[np.ndarray]) -> np.ndarray:
+def _choose(taps: list[np.ndarray], later_won: list[np.ndarray]) -> np.ndarray:
     chosen = taps[0]
-    for tap, note in zip(taps[1:], notes, strict=True):
-        chosen = np.where(note, tap, chosen)
+    for tap, won in zip(taps[1:], later_won, strict=True):
+        chosen = np.where(won, tap, chosen)
     return chosen
 
 
-def spread_windows(g: np.ndarray, wins: np.ndarray, windows: Windows, size: tuple[int, ...]) -> np.ndarray:
+def spread_windows(g: np.ndarray, later_won: np.ndarray, windows: Windows, size: tuple[int, ...]) -> np.ndarray:
     """take_windows' adjoint: each window's g added to where its element came from. -> (N, C, *size)."""
     planes, area = planes_of(g), (size[0], size[1])
     out = empty((len(planes), *area), g.dtype)
@@ -155,25 +157,31 @@ def spread_windows(g: np.ndarray, wins: np.ndarray, windows: Windows, size: tupl
 
     def work_on_pairs(number: int, scratch: Scratch) -> None:
         part = slice(*parts[number])
-        _spread_pairs(planes[part], wins[number], out[part], scratch)
+        _spread_pairs(planes[part], later_won[number], out[part], scratch)
 
-    def make(count: int) -> tuple[Chain, Spare]:
-        chain = Chain(windows, area, count, g.dtype, 0)
-        chain.last.fill(0)  # so that garbage ends nowhere
+    def make(count: int) -> tuple[Comparisons, Spare]:
+        comparisons = Comparisons(windows, area, count, g.dtype, 0)
+        comparisons.last.fill(0)  # so that garbage ends nowhere
         bits = INTEGER_OF_SIZE[g.dtype.itemsize]
-        return chain, (empty((chain.along,), bits), empty((chain.along,), bits))
+        return comparisons, (empty((comparisons.along,), bits), empty((comparisons.along,), bits))
 
-    def work(number: int, buffers: tuple[Chain, Spare]) -> None:
+    def work(number: int, buffers: tuple[Comparisons, Spare]) -> None:
         start, stop = parts[number]
-        chain, spare = buffers if buffers[0].count == stop - start else make(stop - start)
-        along, down = chain.notes(wins[number])
+        comparisons, spare = buffers if buffers[0].count == stop - start else make(stop - start)
+        along, down = comparisons.split(later_won[number])
         cotangent = planes[start:stop].reshape(-1)
-        if not chain.is_full:
-            np.copyto(chain.windows_of(chain.last), planes[start:stop])
-            cotangent = chain.flat_last
-        _descend(cotangent, down, list(chain.middle), chain.row_taps(), spare)
-        _descend(chain.flat_middle, along, [a.reshape(-1) for a in chain.arrays], chain.column_taps(), spare)
-        chain.join(out[start:stop])
+        if not comparisons.is_full:
+            np.copyto(comparisons.windows_of(comparisons.last), planes[start:stop])
+            cotangent = comparisons.flat_last
+        _descend(cotangent, down, list(comparisons.middle), comparisons.row_taps(), spare)
+        _descend(
+            comparisons.flat_middle,
+            along,
+            [a.reshape(-1) for a in comparisons.arrays],
+            comparisons.column_taps(),
+            spare,
+        )
+        comparisons.join(out[start:stop])
 
     if pairs:
         parallel_with(Scratch, work_on_pairs, len(parts))
@@ -182,8 +190,8 @@ def spread_windows(g: np.ndarray, wins: np.ndarray, windows: Windows, size: tupl
     return out.reshape(*g.shape[:2], *size)
 
 
-def _descend(g: np.ndarray, notes: list[np.ndarray], arrays: list[np.ndarray], taps: Taps, spare: Spare) -> None:
-    """_ascend's adjoint, from the last link to the first: of what arrives, the later element gets what it won.
+def _descend(g: np.ndarray, later_won: list[np.ndarray], arrays: list[np.ndarray], taps: Taps, spare: Spare) -> None:
+    """_ascend's adjoint, from the last comparison to the first: of what arrives, the later element gets what it won.
 
     By bits: a product of floats would make NaN of inf * 0. What is left is then the difference, `rest ^ won`.
     """
@@ -204,11 +212,11 @@ def _descend(g: np.ndarray, notes: list[np.ndarray], arrays: list[np.ndarray], t
             arrays[phase][run.stop :] = 0
 
     rest = g.view(bits)
-    for number in range(len(notes), 0, -1):
-        won = np.multiply(rest, notes[number - 1], out=place(number, spare[0]))
+    for number in range(len(later_won), 0, -1):
+        won = np.multiply(rest, later_won[number - 1], out=place(number, spare[0]))
         add(number, won)
         rest = np.bitwise_xor(rest, won, out=place(0, spare[1]) if number == 1 else spare[1][:count])
-    if not notes:
+    if not later_won:
         place(0, spare[1])[:] = rest
     add(0, rest)
 
@@ -225,14 +233,14 @@ def _are_pairs(windows: Windows, size: Pair, dtype: np.dtype) -> bool:
     )
 
 
-def _spread_pairs(g: np.ndarray, wins: np.ndarray, out: np.ndarray, scratch: Scratch) -> None:
+def _spread_pairs(g: np.ndarray, later_won: np.ndarray, out: np.ndarray, scratch: Scratch) -> None:
     """spread_windows for such windows, in three quarters of the general way's time.
 
     The two elements of a window's row are written as one 64-bit number: g's bits in its lower half (left) or
     its upper one (right), so that nothing is written in strides of two. NumPy widens bytes on the way, in chunks.
     """
     count, height, width = g.shape
-    right, lower = wins[: 2 * g.size].reshape(2, *g.shape), wins[2 * g.size : 3 * g.size].reshape(g.shape)
+    right, lower = later_won[: 2 * g.size].reshape(2, *g.shape), later_won[2 * g.size : 3 * g.size].reshape(g.shape)
     byte = scratch.take("byte", g.shape, np.uint8)
     won = byte.view(bool)  # whether the right column did: in the upper row, or in the lower one if that won
     np.bitwise_xor(right[0], right[1], out=won)

@@ -13,10 +13,10 @@ import numpy as np
 from .memory import Scratch
 from .threads import parallel_with, pieces
 
-# Elements: the pieces of five float32 arrays about fill a core's L2 cache, and one step over a piece takes long enough
+# The pieces of five float32 arrays about fill a core's L2 cache, and one step over a piece takes long enough
 # that threads seldom wait for each other's Python. On a small piece they would wait most of the time.
-PIECE = 1 << 17
-WORTH_SHARING = 1 << 13
+ELEMENTS_PER_PIECE = 1 << 17
+ELEMENTS_WORTH_SHARING = 1 << 13
 
 Formula = Callable[..., Any]
 
@@ -32,8 +32,8 @@ def map_pieces(tasks: Sequence[tuple[Formula, Mapping[str, np.ndarray]]]) -> lis
     large: list[int] = []
     for formula, arrays in tasks:
         size = next(iter(arrays.values())).size
-        for start, stop in pieces(size, PIECE):
-            (large if stop - start >= WORTH_SHARING else small).append(len(calls))
+        for start, stop in pieces(size, ELEMENTS_PER_PIECE):
+            (large if stop - start >= ELEMENTS_WORTH_SHARING else small).append(len(calls))
             calls.append((formula, {name: array[start:stop] for name, array in arrays.items()}))
     results: list[Any] = [None] * len(calls)
 

@@ -16,11 +16,11 @@ from .memory import empty
 from .threads import pieces
 
 Pair = tuple[int, int]
-# Elements of the image in a piece of work: few enough that its phases stay in a core's L2 cache, and so many that a
+# Of the image, in a piece of work: few enough that its phases stay in a core's L2 cache, and so many that a
 # step takes longer than a thread sleeps when it has to wait for the other one's Python (at half as many, two threads
 # take as long as one).
-PIECE = 1 << 18
-SHARED = 1 << 17  # elements from which on two threads share the work
+ELEMENTS_PER_PIECE = 1 << 18
+ELEMENTS_WORTH_SHARING = 1 << 17  # among two threads
 
 
 class Windows(NamedTuple):
@@ -41,8 +41,8 @@ def planes_of(x: np.ndarray) -> np.ndarray:
 def cuts(planes: int, size: Pair) -> list[tuple[int, int]]:
     """(start, stop) of the planes that are taken at a time, as even as can be."""
     elements = planes * size[0] * size[1]
-    count = -(-elements // PIECE)
-    if elements >= SHARED:
+    count = -(-elements // ELEMENTS_PER_PIECE)
+    if elements >= ELEMENTS_WORTH_SHARING:
         count += count % 2
     return list(pieces(planes, max(1, -(-planes // max(1, count)))))
 

@@ -117,7 +117,7 @@ def exp(x: Array) -> Array:
     return np.exp(_floats(x))
 
 
-@primitive(x=lambda g, out: g * (out + 1))
+@primitive(x=lambda g, x: g * exp(x))  # out + 1 would lose digits where x is far below 0
 def expm1(x: Array) -> Array:
     """e ** x - 1, accurate near 0."""
     return np.expm1(_floats(x))

@@ -91,7 +91,7 @@ def l1_loss(x: Any, t: Any) -> Any:
 
 
 def _limited(f: Any, difference: Any, delta: float) -> Any:
-    return f.where(f.abs(difference) < delta, difference, f.sign(difference) * delta)
+    return f.where(f.abs(difference) >= delta, f.sign(difference) * delta, difference)  # NaN stays
 
 
 @elementwise_loss(

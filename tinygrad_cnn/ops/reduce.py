@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -9,11 +10,11 @@ from numpy.typing import DTypeLike
 
 from ..arguments import checked
 from ..autograd import primitive
-from .compare import eq, ne
-from .elementwise import abs, clone, exp, maximum, minimum, pow, sqrt, square, to, where
+from .compare import eq, logical_and, ne
+from .elementwise import abs, clone, exp, maximum, minimum, pow, to, where
 from .index import take_along_dim
 from .shape import cat, expand_to, flatten, flip, reshape
-from .support import as_tensor, axes, axis, kept_shape
+from .support import axes, axis, kept_shape
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -35,7 +36,21 @@ def _spread(g: Tensor, x_shape: tuple[int, ...], dim: tuple[int, ...]) -> Tensor
 
 @primitive(x=lambda g, x_shape, dim: _spread(g, x_shape, dim))
 def sum_over(x: np.ndarray, *, dim: tuple[int, ...], keepdim: bool) -> np.ndarray:
-    return np.sum(x, axis=dim, keepdims=keepdim)
+    return np.asarray(np.sum(x, axis=dim, keepdims=keepdim, dtype=_sum_type(x, dim)), _result_type(x))
+
+
+LONG_SUM = 128  # terms; so many float32 numbers, added one by one, may lose more than 1e-6 of the sum
+
+
+def _sum_type(x: np.ndarray, dim: tuple[int, ...]) -> type | None:
+    """float64 for a long sum that NumPy would take one by one: it adds in pairs along the innermost axes alone."""
+    innermost = x.flags.c_contiguous and sorted(dim) == list(range(x.ndim - len(dim), x.ndim))
+    is_long = math.prod(x.shape[i] for i in dim) >= LONG_SUM
+    return np.float64 if x.dtype in (np.float32, np.float16) and is_long and not innermost else None
+
+
+def _result_type(x: np.ndarray) -> np.dtype | None:
+    return x.dtype if x.dtype.kind == "f" else None
 
 
 def _in_type(x: Tensor, dtype: DTypeLike | None) -> Tensor:
@@ -69,24 +84,53 @@ def mean(x: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: DTypeLike 
     """The mean over `dim`, in `dtype`; NaN over no elements, as in Torch."""
     x = x if dtype is None else to(x, dtype)
     over = axes(x, dim, "mean")
+    if x.dtype == np.float16:  # whose sum may overflow
+        return to(mean(to(x, np.float32), over, keepdim), np.float16)
     return sum_over(x, dim=over, keepdim=keepdim) / int(np.prod([x.shape[i] for i in over]))
+
+
+def _deviation(x: Tensor, dim: tuple[int, ...]) -> Tensor:
+    return x - mean(x, dim, keepdim=True)
+
+
+def _variance(x: np.ndarray, dim: tuple[int, ...], divisor: float, keepdim: bool) -> np.ndarray:
+    """In float64, where squares of float32 numbers neither overflow nor vanish."""
+    wide = np.result_type(x, np.float64)
+    count = math.prod(x.shape[i] for i in dim) or 1
+    deviation = np.asarray(x - np.sum(x, axis=dim, keepdims=True, dtype=wide) / count)
+    return np.sum(np.square(deviation, out=deviation), axis=dim, keepdims=keepdim) / np.float64(divisor)
+
+
+@primitive(x=lambda g, x, dim, divisor: _spread(g, x.shape, dim) * _deviation(x, dim) * 2 / divisor)
+def var_over(x: np.ndarray, *, dim: tuple[int, ...], divisor: float, keepdim: bool) -> np.ndarray:
+    return np.asarray(_variance(x, dim, divisor, keepdim), x.dtype)
+
+
+@primitive(x=lambda g, x, out, dim, divisor: _spread(g, x.shape, dim) * _unit(_deviation(x, dim), out, dim) / divisor)
+def std_over(x: np.ndarray, *, dim: tuple[int, ...], divisor: float, keepdim: bool) -> np.ndarray:
+    return np.asarray(np.sqrt(_variance(x, dim, divisor, keepdim)), x.dtype)
+
+
+def _dispersion(
+    over: Any, x: Tensor, dim: Dim, unbiased: bool, keepdim: bool, correction: float | None, name: str
+) -> Tensor:
+    if isinstance(dim, bool):  # x.var(False)
+        unbiased, dim = dim, None
+    dims = axes(x, dim, name)
+    count = int(np.prod([x.shape[i] for i in dims])) - (int(unbiased) if correction is None else correction)
+    x = x if x.dtype.kind == "f" else to(x, np.float32)
+    return over(x, dim=dims, divisor=count if count > 0 else 0, keepdim=keepdim)
 
 
 @checked
 def var(
     x: Tensor, dim: Dim | bool = None, unbiased: bool = True, keepdim: bool = False, *, correction: float | None = None
 ) -> Tensor:
-    """The variance over `dim`, divided by (count - 1) or, with `unbiased=False`, by the count.
+    """The variance over `dim`, divided by (count - 1) or, with `unbiased=False`, by the count; summed in float64.
 
     `correction` (0 or more) says what to take from the count, as in Torch. NaN or inf where nothing is left.
     """
-    if isinstance(dim, bool):  # x.var(False)
-        unbiased, dim = dim, None
-    over = axes(x, dim, "var")
-    count = int(np.prod([x.shape[i] for i in over])) - (int(unbiased) if correction is None else correction)
-    deviation = x - mean(x, over, keepdim=True)
-    total = sum_over(square(deviation), dim=over, keepdim=keepdim)
-    return total / (count if count > 0 else 0)
+    return _dispersion(var_over, x, dim, unbiased, keepdim, correction, "var")
 
 
 @checked
@@ -94,9 +138,7 @@ def std(
     x: Tensor, dim: Dim | bool = None, unbiased: bool = True, keepdim: bool = False, *, correction: float | None = None
 ) -> Tensor:
     """The standard deviation over `dim`: the root of `var`. Where it is 0 its gradient is 0, as in Torch."""
-    variance = var(x, dim, unbiased, keepdim, correction=correction)
-    zero = eq(variance, 0)
-    return where(zero, 0.0, sqrt(where(zero, 1.0, variance)))
+    return _dispersion(std_over, x, dim, unbiased, keepdim, correction, "std")
 
 
 @checked
@@ -170,7 +212,6 @@ def argmin_over(x: np.ndarray, *, dim: int, keepdim: bool) -> np.ndarray:
 
 
 def _arg(find: Any, x: Tensor, dim: int | None, keepdim: bool, name: str) -> Tensor:
-    x = as_tensor(x, name)
     if dim is None:
         _nonempty(x, tuple(range(x.ndim)), name)
         index = find(flatten(x), dim=0, keepdim=False)
@@ -196,7 +237,6 @@ def argmin(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
 def _extreme(x: Tensor, dim: Any, keepdim: bool, arg: Any, over: Any, pair: Any, name: str) -> Any:
     from ..tensor import Tensor
 
-    x = as_tensor(x, name)
     if isinstance(dim, Tensor):
         return pair(x, dim)
     if dim is None:
@@ -277,7 +317,8 @@ def logsumexp(x: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
 
 @primitive(x=lambda g, dim: flip(cumsum_along(flip(g, dim), dim=dim), dim))
 def cumsum_along(x: np.ndarray, *, dim: int) -> np.ndarray:
-    return np.cumsum(x, axis=dim)
+    wide = np.float64 if x.dtype in (np.float32, np.float16) else None
+    return np.asarray(np.cumsum(x, axis=dim, dtype=wide), _result_type(x))
 
 
 @checked
@@ -315,18 +356,28 @@ def norm(x: Tensor, p: float | str | None = "fro", dim: Dim = None, keepdim: boo
         return sum(abs(x), over, keepdim)
     if p == 2:
         return euclidean_over(x, dim=over, keepdim=keepdim)
-    size = abs(x)
+    scale = _typical(x.data, over, smallest=p < 0)  # norm(x) = scale * norm(x / scale), for any number
+    size = abs(x / scale)
     zero = eq(size, 0)
     total = sum(where(zero, 0.0, pow(where(zero, 1.0, size), p)), over, keepdim)
-    empty = eq(total, 0) if p > 0 else any(zero, over, keepdim)  # 0 ** p for p < 0 is infinite: the norm is 0
-    return where(empty, 0.0, pow(where(empty, 1.0, total), 1 / p))
+    # 0 ** p for p < 0 is infinite: the norm is 0
+    empty = eq(total, 0) if p > 0 else logical_and(any(zero, over, keepdim), eq(total, total))
+    return where(empty, 0.0, pow(where(empty, 1.0, total), 1 / p)) * scale.reshape(total.shape)
+
+
+def _typical(x: np.ndarray, dim: tuple[int, ...], smallest: bool = False) -> np.ndarray:
+    """The largest finite size over `dim`, or the smallest above 0; 1 where there is none. Axes are kept."""
+    size = np.abs(x)
+    fits = (size > 0) & np.isfinite(size)
+    extreme = np.min if smallest else np.max
+    found = extreme(size, axis=dim, keepdims=True, where=fits, initial=np.inf if smallest else 0)
+    return np.where((found > 0) & np.isfinite(found), found, 1).astype(x.dtype)
 
 
 @primitive(x=lambda g, x, out, dim: _spread(g, x.shape, dim) * _unit(x, out, dim))
 def euclidean_over(x: np.ndarray, *, dim: tuple[int, ...], keepdim: bool) -> np.ndarray:
     # Scaled by the largest element, so that squares neither overflow nor vanish.
-    largest = np.max(np.abs(x), axis=dim, keepdims=True, initial=0)
-    scale = np.where((largest > 0) & np.isfinite(largest), largest, 1).astype(x.dtype)
+    scale = _typical(x, dim)
     result = scale * np.sqrt(np.sum(np.square(x / scale), axis=dim, keepdims=True))
     return result if keepdim else np.squeeze(result, axis=dim)
 

@@ -74,6 +74,20 @@ def _reduce(call: Call, kind: str) -> str:
     return call.over(kind, call.input(0), call.options["dim"], call.options["keepdim"])
 
 
+@_builds("var_over")
+def _variance(call: Call) -> str:
+    dim, keepdim, (x,) = call.options["dim"], call.options["keepdim"], call.inputs
+    deviation = call.node("Sub", x, call.over("ReduceMean", x, dim, True) if dim else x)
+    squares = call.node("Mul", deviation, deviation)
+    total = call.over("ReduceSum", squares, dim, keepdim) if dim else squares
+    return call.node("Div", total, call.name(call.options["divisor"], call.dtype))
+
+
+@_builds("std_over")
+def _deviation(call: Call) -> str:
+    return call.node("Sqrt", _variance(call))
+
+
 _table(SAME, lambda call, kind: call.node(kind, *call.inputs))
 _table(COMPARE, _compare)
 _table(LOGIC, lambda call, kind: call.node(kind, *(call.input(i, bool) for i in range(len(call)))))
