@@ -38,9 +38,13 @@ def unfinished(path: Path) -> Iterator[BinaryIO]:
         raise OSError(error.errno, error.strerror or str(error), os.fspath(path)) from error
 
 
-def finish(file: BinaryIO, path: Path) -> None:
-    """Force an unfinished file to the disk and make it the one at `path`. Raises OSError and leaves what was there."""
-    os.fsync(file.fileno())
+def finish(file: BinaryIO, path: Path, forced: bool = True) -> None:
+    """Force an unfinished file to the disk and make it the one at `path`. Raises OSError and leaves what was there.
+
+    Not `forced`, a power cut may leave the file without its content: for what can be told and made again.
+    """
+    if forced:
+        os.fsync(file.fileno())
     os.replace(file.name, path)
     with contextlib.suppress(OSError):  # the renaming, too, but not every file system can
         _sync_folder(path.parent)
