@@ -207,8 +207,9 @@ def conclude(run: RunFolder, line: str) -> None:
 
 def export_model(options: argparse.Namespace) -> None:
     """Write a trained model as an ONNX file."""
-    model = load_model(options.weights)
-    out = options.out or options.weights.with_suffix(".onnx")
+    weights = options.weights or default_weights()
+    model = load_model(weights)
+    out = options.out or (weights.with_suffix(".onnx") if options.weights else Path(f"{weights.stem}.onnx"))
     export(model, out)
     told = ", ".join(subject.replace("_", " ") for subject in model.head.subjects)
     size = f"{model.image_size}x{model.image_size}"

@@ -90,10 +90,22 @@ def test_memory_that_must_not_be_written_is_not_given_away_by_dlpack() -> None:
 
 
 def test_from_dlpack_takes_what_speaks_dlpack_and_holds_numbers() -> None:
-    with pytest.raises(AttributeError, match="__dlpack"):
+    with pytest.raises(TypeError, match="from_dlpack: expected another library's tensor, got list"):
         tg.from_dlpack([1.0])
-    with pytest.raises(TypeError, match=r"expected numbers .*, got complex128"):
+    with pytest.raises(TypeError, match=r"from_dlpack: expected numbers .*, got complex128"):
         tg.from_dlpack(np.ones(2, complex))
+    torch = pytest.importorskip("torch")
+    with pytest.raises(BufferError, match=r"from_dlpack: NumPy has no such type .* convert it to float32"):
+        tg.from_dlpack(torch.ones(2, dtype=torch.bfloat16))
+
+
+def test_memory_that_is_read_backwards_which_ends_a_process_with_torch_is_not_given_away_by_dlpack() -> None:
+    backwards = Tensor([1.0, 2.0, 3.0])[::-1]
+    for t in (backwards, tg.from_numpy(np.ones((2, 3))[:, ::-1]), Tensor([1.0, 2.0]).flip(0)):
+        with pytest.raises(BufferError, match=r"reads memory backwards; use tensor\.contiguous\(\)"):
+            np.from_dlpack(t)  # type: ignore[arg-type]
+    torch = pytest.importorskip("torch")
+    assert torch.from_dlpack(backwards.contiguous()).tolist() == [3.0, 2.0, 1.0]
 
 
 def test_from_numpy_shares_the_memory_of_subclasses_too() -> None:

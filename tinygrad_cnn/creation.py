@@ -50,17 +50,25 @@ def from_numpy(array: np.ndarray) -> Tensor:
 def from_dlpack(x: Any) -> Tensor:
     """A Tensor that shares the memory of another library's tensor, such as PyTorch's, or of an array.
 
-    Raises BufferError for a tensor that requires grad or is not in the main memory.
+    That library's own `from_dlpack` is the way back. Raises TypeError for what is no tensor or holds no real numbers,
+    BufferError for one that requires grad, is not in the main memory, or is of a type that NumPy lacks.
 
     >>> import numpy as np
     >>> import tinygrad_cnn as tg
-    >>> a = np.zeros(2, np.float32)
-    >>> t = tg.from_dlpack(a)
-    >>> a[0] = 1
-    >>> t
-    Tensor([1., 0.])
+    >>> ours = tg.zeros(2)
+    >>> theirs = np.from_dlpack(ours)  # or torch.from_dlpack(ours)
+    >>> again = tg.from_dlpack(theirs)
+    >>> ours += 1
+    >>> theirs, again
+    (array([1., 1.], dtype=float32), Tensor([1., 1.]))
     """
-    return from_numpy(np.from_dlpack(x))
+    if not hasattr(x, "__dlpack__"):
+        raise TypeError(f"from_dlpack: expected another library's tensor, got {type(x).__name__}")
+    try:
+        array = np.from_dlpack(x)
+    except RuntimeError as error:
+        raise BufferError(f"from_dlpack: NumPy has no such type of numbers ({error}); convert it to float32") from error
+    return Tensor._make(constant(array, "from_dlpack"), None)
 
 
 def _filled(size: tuple[Any, ...], value: Any, dtype: DTypeLike, requires_grad: bool, name: str) -> Tensor:

@@ -48,6 +48,8 @@ class Protocols:
                 "from_dlpack: a live graph needs this memory, or it is read-only, and not every library that shares it "
                 "would know; use tensor.detach().clone()"
             )
+        if not wanted.get("copy") and min(self._array.strides, default=0) < 0:  # PyTorch would end the process
+            raise BufferError("from_dlpack: not every library reads memory backwards; use tensor.contiguous()")
         return self._array.__dlpack__(**wanted)
 
     def __dlpack_device__(self: Any) -> Any:

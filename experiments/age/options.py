@@ -245,8 +245,9 @@ def _explain(parser: argparse.ArgumentParser) -> None:
 
 def _export(parser: argparse.ArgumentParser) -> None:
     parser.description = "Write a trained model, with all that reads pictures and answers, as one ONNX file."
-    _weights(parser)
-    parser.add_argument("--out", type=_onnx_file, metavar="FILE", help="write there (default: <weights>.onnx)")
+    _weights(parser, required=False)
+    parser.add_argument("--out", type=_onnx_file, metavar="FILE",
+                        help="write there (default: <weights>.onnx, beside weights that --weights names)")  # fmt: skip
     _threads(parser)
 
 

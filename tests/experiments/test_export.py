@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from experiments.age import export as exporting
+from experiments.age import weights
 from experiments.age.networks import MODELS
 from models.age_cnn import AgeCNN
 from models.age_resnet import AgeResNet
@@ -67,18 +69,32 @@ def test_the_file_says_what_goes_in_and_what_comes_out(tmp_path):
 
 
 def test_a_run_is_exported_and_the_example_runs_on_the_file_without_this_package(command, trained, tmp_path):
-    weights = trained[0] / "best.safetensors"
-    outcome = command("export", "--weights", weights, "--out", "age.onnx")
+    trained_weights = trained[0] / "best.safetensors"
+    outcome = command("export", "--weights", trained_weights, "--out", "age.onnx")
     assert (outcome.status, outcome.err) == (0, [])
     assert outcome.out == ["age.onnx: age from uint8 RGB pictures of 32x32 pixels; AgeCNN trained on synthetic faces"]
     code = "import sys; sys.modules['tinygrad_cnn'] = None\n"
     code += textwrap.dedent(exporting.__doc__.split("takes:\n", 1)[1])
     run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
-    black = load_age_model(weights, MODELS).predict(np.zeros((2, 32, 32, 3), np.uint8))
+    black = load_age_model(trained_weights, MODELS).predict(np.zeros((2, 32, 32, 3), np.uint8))
     assert run.stdout.startswith("age years [")
     said = run.stdout.split("[")[1].strip("]\n ").split()
     np.testing.assert_allclose(np.array(said, float), black, rtol=1e-4)
+
+
+def test_without_weights_the_best_that_ship_are_exported_to_where_the_user_is(command, trained, tmp_path, monkeypatch):
+    shipped = tmp_path / "shipped"
+    shipped.mkdir()
+    monkeypatch.setattr(weights, "FOLDER", shipped)
+    outcome = command("export")
+    assert outcome.status == 2
+    assert "there are no trained weights in" in outcome.err[0]
+    shutil.copy(trained[0] / "best.safetensors", shipped / "age_cnn_utkface.safetensors")
+    assert command("export").out[0].startswith("age_cnn_utkface.onnx: age from uint8 RGB pictures of 32x32 pixels")
+    assert command("export", "--weights", shipped / "age_cnn_utkface.safetensors").status == 0
+    whole = (tmp_path / "age_cnn_utkface.onnx").read_bytes()
+    assert (shipped / "age_cnn_utkface.onnx").read_bytes() == whole
 
 
 @pytest.mark.parametrize(
