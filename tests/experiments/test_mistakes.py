@@ -83,7 +83,6 @@ MISTAKES = {
         ["predict", "a.jpg", "--weights", "resized.safetensors"],
         "does not fit AgeCNN at 64x64",
     ),
-    "exporting without weights": (["export"], "required: --weights"),
     "exporting what is not there": (["export", "--weights", "nowhere"], "nowhere"),
     "exporting what holds no weights": (["export", "--weights", "file"], "safetensors"),
     "exporting to another kind of file": (["export", "--weights", "w", "--out", "age.pt"], "must end in .onnx"),
