@@ -120,6 +120,12 @@ def test_a_browser_asks_for_the_sites_own_files_alone(site, pages, browser):
             assert browser.problems == [], path.name
 
 
+def test_a_page_is_light_or_dark_as_the_system_is_now(site, browser):
+    for dark, scheme in ((False, "default"), (True, "slate"), (False, "default")):
+        browser.open(site / "index.html", dark=dark)
+        assert browser.ask("document.body.dataset.mdColorScheme") == scheme
+
+
 SEARCH = """new Promise((resolve, reject) => {
     const deadline = Date.now() + 20000;
     const open = document.querySelector("[data-md-toggle=search]"), field = document.querySelector(".md-search__input");
