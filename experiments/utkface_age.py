@@ -146,7 +146,7 @@ def learn(run: RunFolder, faces: Faces, options: argparse.Namespace) -> None:
         best = fit(run, model, faces, options, lines["val"], after_epoch, page.resumed)
         model = load_age_model(run.path / "best.safetensors", MODELS)
         result = measure(model, faces, part, options.batch_size)
-        run.say("", *write_report(run, model, faces, part, result, best=best.as_dict()), "")
+        run.say("", *write_report(run, model, faces, part, result, best=best), "")
         page.finish(model, part, result)
     tells_age, line = "age" in head.subjects, lines[part]
     guess = f"predicting the median: {line:.2f}" if tells_age else f"the commonest class: {line:.1%}"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -13,12 +14,13 @@ import tinygrad_cnn as tg
 from experiments.age.faces import Faces, UserError
 from experiments.age.options import settings
 from tinygrad_cnn import nn, optim, viz
-from tinygrad_cnn.data.transforms import Compose, Resize, augmentation
+from tinygrad_cnn.data.transforms import Compose, Resize, Transform, augmentation
 from tinygrad_cnn.io import load
 from tinygrad_cnn.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, OneCycleLR, SequentialLR
 from tinygrad_cnn.train import (
     AgeModel,
     Checkpoints,
+    EarlyStopping,
     Interrupted,
     Pass,
     RunFolder,
@@ -35,17 +37,6 @@ ADAMW_DECAY = 0.01
 WARM_UP = 0.05  # share of the steps, for the cosine schedule
 
 
-class Best(NamedTuple):
-    """The epoch, counted from 1, with the smallest error on the validation faces, and its figures on them."""
-
-    epoch: int
-    error: float  # see Errors.error
-    figures: dict[str, float]
-
-    def as_dict(self) -> dict[str, float]:
-        return {"epoch": self.epoch, **{f"val_{name}": value for name, value in self.figures.items()}}
-
-
 class Training:
     """Everything that a step of the training changes; its `state_dict` is what a checkpoint holds."""
 
@@ -55,7 +46,8 @@ class Training:
         self.optimizer = make_optimizer(self.network, options)
         self.schedule = make_schedule(self.optimizer, options, len(self.loader) * options.epochs)
         self.average = None if options.ema is None else optim.EMA(self.network, options.ema)
-        self.best = Best(0, float("inf"), {})
+        self.stopping = EarlyStopping(options.patience)
+        self.best: dict[str, float] = {}  # the figures of the best epoch on the validation faces
         self.best_weights: dict[str, np.ndarray] = {}  # as best.safetensors has them
         self.begin_epoch(1)
 
@@ -81,7 +73,7 @@ class Training:
         The optimiser's parameters may be numbered by strings, as json has them.
         """
         self.begin_epoch(state_dict["epoch"])
-        self.rate, self.best = state_dict["rate"], Best(*state_dict["best"])
+        self.rate, self.best = state_dict["rate"], state_dict["best"]
         self.best_weights = state_dict["best_weights"]
         tg.default_generator().bit_generator.state = state_dict["generator"]
         optimizer = state_dict["optimizer"]
@@ -95,6 +87,7 @@ class Training:
             "optimizer": self.optimizer,
             "schedule": self.schedule,
             "average": self.average,
+            "stopping": self.stopping,
             "loader": self.loader,
             "so_far": self.so_far,
         }
@@ -109,11 +102,13 @@ def fit(
     to_beat: float,
     after_epoch: Callable[[Pass], object],
     resumed: Callable[[], object],
-) -> Best:
+) -> dict[str, float]:
     """Train for all epochs. The run gets a row of history, a picture and the last weights after each, and the best.
 
-    `to_beat` is the validation figure of one answer for everybody. With `--ema` it is the average that is
-    validated and kept. `after_epoch` is called with what came of the validation faces. Checkpoints are written before
+    Gives the best epoch and its figures on the validation faces. `to_beat` is the figure of one answer for everybody.
+    With `--ema` it is the average that is validated and kept. With `--progressive` an epoch is validated at its own
+    size, and compared with those of that size alone: so the best is one of the last size's, for which alone
+    `--patience` counts. `after_epoch` is called with what came of the validation faces. Checkpoints are written before
     the first step, on the way, at the end, and at Ctrl-C or SIGTERM, which save the last weights too. Where the run has
     a checkpoint the training goes on from the latest, and `resumed` is called once the run has its history again;
     raises UserError where the checkpoint is of other faces or another version.
@@ -121,7 +116,7 @@ def fit(
     network, name = model.model, type(model.model).__name__
     val_loader = faces.loader("val", options.batch_size)
     training = Training(model, faces, options)
-    checkpoints = Checkpoints(run.path, options.checkpoint_every)
+    checkpoints, sizes = Checkpoints(run.path, options.checkpoint_every), sizes_by_epoch(options)
     about = {"settings": settings(options), "faces": faces.identity()}
 
     def state() -> dict[str, Any]:
@@ -131,7 +126,8 @@ def fit(
         begun = training.epoch if training.so_far.errors.count else training.epoch - 1
         with training.averaged():
             weights = network.state_dict()
-        run.write_weights(file, weights, {**model.metadata(), "epoch": str(begun)})
+        seen = replace(model, image_size=sizes[max(begun, 1) - 1])
+        run.write_weights(file, weights, {**seen.metadata(), "epoch": str(begun)})
         return weights
 
     if checkpoints.exist():
@@ -145,16 +141,21 @@ def fit(
         resumed()
     else:
         checkpoints.write(state())
-    sizes = sizes_by_epoch(options)
     try:
         with interrupts_wait() as stop_if_interrupted:
             while training.epoch <= options.epochs:
-                epoch, best = training.epoch, training.best
-                if options.patience is not None and epoch - 1 - best.epoch >= options.patience:
-                    run.say(f"no better epoch than the {best.epoch}. in {options.patience}: training ends here")
+                epoch, stopping = training.epoch, training.stopping
+                size = sizes[epoch - 1]
+                if size not in sizes[: epoch - 1]:
+                    stopping.restart()
+                elif stopping.is_over and size == sizes[-1]:
+                    run.say(f"no better epoch than the {stopping.best}. in {options.patience}: training ends here")
                     break
                 title = f"epoch {epoch:>{len(str(options.epochs))}}/{options.epochs}"
-                training.loader.transform = training_transform(options, sizes[epoch - 1])
+                title += f" at {size}x{size}" if options.progressive else ""
+                smaller = resized(options, size)
+                training.loader.transform = Compose([*smaller, augmentation(options.augment)])
+                val_loader.transform = Compose(smaller)
                 trained = train_epoch(
                     network,
                     training.loader,
@@ -176,15 +177,15 @@ def fit(
                         "val_loss": round(val.loss, 6),
                         **figures_of_both(trained, val),
                         "learning_rate": float(f"{training.rate:.6g}"),
-                        "image_size": sizes[epoch - 1],
+                        "image_size": size,
                         "images_per_second": round(trained.images_per_second, 1),
                         "seconds": round(trained.seconds + val.seconds, 2),
                         "data": faces.kind,
                     }
                 )
-                improved = val.errors.error < best.error
+                improved = stopping.update(val.errors.error)
                 if improved:
-                    training.best = Best(epoch, val.errors.error, val.errors.figures())
+                    training.best = {f"val_{name}": value for name, value in val.errors.figures().items()}
                     training.best_weights = keep("best.safetensors")
                 keep("last.safetensors")
                 columns = {column: [row[column] for row in run.history] for column in run.history[0]}
@@ -210,7 +211,7 @@ def fit(
         keep("last.safetensors")
         raise
     mend(run, model, training)
-    return training.best
+    return {"epoch": training.stopping.best, **training.best}
 
 
 def mend(run: RunFolder, model: AgeModel, training: Training) -> None:
@@ -219,7 +220,7 @@ def mend(run: RunFolder, model: AgeModel, training: Training) -> None:
         load(run.path / "best.safetensors")
     except (FileNotFoundError, ValueError) as error:
         run.say(f"warning: {error}; it is written again")
-        about = {**model.metadata(), "epoch": str(training.best.epoch)}
+        about = {**model.metadata(), "epoch": str(training.stopping.best)}
         run.write_weights("best.safetensors", training.best_weights, about)
 
 
@@ -246,15 +247,14 @@ def figures_of_both(trained: Pass, val: Pass) -> dict[str, float]:
 
 
 def sizes_by_epoch(options: argparse.Namespace) -> list[int]:
-    """The side of the training faces in each epoch, in pixels: each size of `--progressive` for as many epochs."""
+    """The side of the faces in each epoch, in pixels: each size of `--progressive` for as many epochs."""
     sizes = options.progressive or (options.image_size,)
     return [sizes[epoch * len(sizes) // options.epochs] for epoch in range(options.epochs)]
 
 
-def training_transform(options: argparse.Namespace, size: int) -> Compose:
-    """What the training faces go through: made smaller first, where they are to be, and then changed at random."""
-    smaller = [Resize(size)] if size < options.image_size else []
-    return Compose([*smaller, augmentation(options.augment)])
+def resized(options: argparse.Namespace, size: int) -> list[Transform]:
+    """What makes the faces, which are kept at the image size, smaller where they are to be."""
+    return [Resize(size)] if size < options.image_size else []
 
 
 def make_optimizer(model: nn.Module, options: argparse.Namespace) -> optim.Optimizer:

@@ -106,7 +106,8 @@ def _train(parser: argparse.ArgumentParser) -> None:
                        " (default: 1)")  # fmt: skip
     group.add_argument("--image-size", type=_image_size, metavar="PIXELS", help="side of a face (default: 128)")
     group.add_argument("--progressive", type=_sizes, metavar="PIXELS,...",
-                       help="train at growing sizes, each for as many epochs; the last is the image size"
+                       help="train at growing sizes, each for as many epochs; the last is the image size,"
+                       " whose epochs alone can be the best, and count for --patience"
                        " (not for AgeCNN)")  # fmt: skip
     group = parser.add_argument_group("training")
     group.add_argument("--epochs", type=_positive_int, default=10, metavar="N", help="passes over the faces")

@@ -45,9 +45,12 @@ class Record:
 
     @property
     def best(self) -> tuple[int, float]:
-        """The best epoch, and its validation error: in years, or the share of faces whose class was not seen."""
+        """The best epoch of the last image size, and its validation error: in years, or the share of faces whose
+        class was not seen."""
         errors = self.column("val_mae_years") if self.tells_age else [1 - a for a in self.column("val_accuracy")]
-        return errors.index(min(errors)) + 1, min(errors)
+        sizes = [row.get("image_size") for row in self.history]
+        error, epoch = min((error, i) for i, error in enumerate(errors, 1) if sizes[i - 1] == sizes[-1])
+        return epoch, error
 
     @property
     def accuracies(self) -> dict[str, float]:

@@ -178,14 +178,6 @@ def test_the_residual_network_trains_is_evaluated_and_predicts_with_every_head(c
     assert outcome.out[-1].startswith("AgeResNet trained on synthetic faces")
 
 
-def test_sizes_grow_over_the_epochs_and_the_last_is_the_models(command):
-    options = ["--model", "AgeResNet", "--progressive", "32,40,48", "--epochs", 4, "--augment", "full"]
-    assert command("--data", "synthetic", "--limit", 20, *options, "--out", "run").status == 0
-    with open("run/history.csv", newline="") as file:
-        assert [row["image_size"] for row in csv.DictReader(file)] == ["32", "32", "40", "48"]
-    assert load_metadata("run/best.safetensors")["image_size"] == "48"
-
-
 def test_with_an_average_it_is_the_average_that_is_kept(command):
     few = ["--data", "synthetic", "--limit", 20, "--image-size", 16, "--epochs", 1, "--threads", 1]
     kept = {}

@@ -45,8 +45,8 @@ def history_of_classes(val_accuracy, **more):
     ]
 
 
-def history(val_mae, val_loss=None, train_loss=None):
-    """A row for each epoch; what is not given follows the validation error."""
+def history(val_mae, val_loss=None, train_loss=None, sizes=None):
+    """A row for each epoch; what is not given follows the validation error. `sizes` are those of the pictures."""
     rows = []
     for i, mae in enumerate(val_mae):
         rows.append(
@@ -59,6 +59,7 @@ def history(val_mae, val_loss=None, train_loss=None):
                 "learning_rate": 1e-3,
                 "images_per_second": 150.0 + i,
                 "seconds": 60.0,
+                **({"image_size": sizes[i]} if sizes else {}),
             }
         )
     return rows

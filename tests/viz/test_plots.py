@@ -86,6 +86,25 @@ def test_a_matrix_that_is_no_confusion_is_an_error(matrix, names, message):
         viz.plot_confusion(matrix, names)
 
 
+def test_history_marks_where_the_pictures_grow_and_the_best_epoch_of_the_last_size():
+    figure = viz.plot_history({**HISTORY, "val_mae_years": [7.0, 10.75, 10.5], "image_size": [64, 96, 96]})
+    assert "best: 10.50 years, epoch 3" in labels(figure)
+    for axes in figure.axes:
+        assert [list(line.get_xdata()) for line in axes.lines if line.get_linestyle() == ":"] == [[1.5, 1.5]]
+        assert [text.get_text() for text in axes.texts] == ["64 px", "96 px"]
+
+
+def test_history_of_one_size_marks_none():
+    figure = viz.plot_history({**HISTORY, "image_size": [96, 96, 96]})
+    assert not any(axes.texts for axes in figure.axes)
+    assert "best: 10.50 years, epoch 2" in labels(figure)
+
+
+def test_history_without_a_number_at_the_last_size_has_no_best_epoch():
+    figure = viz.plot_history({**HISTORY, "val_mae_years": [7.0, 6.0, np.nan], "image_size": [64, 64, 96]})
+    assert labels(figure) == ["training", "validation"]
+
+
 def test_history_may_begin_at_any_epoch():
     figure = viz.plot_history({**HISTORY, "epoch": [11, 12, 13]})
     assert [axes.get_xlim() for axes in figure.axes] == [(10.5, 13.5)] * 2

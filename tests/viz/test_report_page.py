@@ -239,6 +239,17 @@ def test_the_table_behind_the_density_counts_every_face_once():
     assert sum(map(int, cells)) == 136
 
 
+def test_where_the_pictures_grow_is_marked_in_the_curves_and_told_in_the_table():
+    rows = history([5.0, 4.0, 9.0, 8.0, 8.5], sizes=[64, 64, 96, 96, 96])
+    page = render(full(history=rows, epochs=5, state="finished"))
+    assert page.count('class="line growth" d="M40.00 0V100"') == 3  # error, loss, throughput
+    assert page.count("larger pictures: 96x96 from epoch 3") == 3
+    assert "best 8.00, epoch 4" in page
+    assert Outline(page).data["val_mae_years"] == 8.0
+    assert '<th scope="col">pixels</th>' in page
+    assert "pixels</th>" not in render(full(history=history([5.0, 4.0], sizes=[64, 64])))
+
+
 def test_a_run_of_a_thousand_epochs_makes_a_page_of_reasonable_size():
     page = render(full(history=history([1000 / (i + 50) for i in range(1000)]), epochs=1000))
     assert len(page) < 1_000_000

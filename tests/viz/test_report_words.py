@@ -118,6 +118,13 @@ def test_the_trend_is_read_off_the_validation_error(val_mae, expected):
     assert expected in trend(report(history=history(val_mae)))
 
 
+def test_the_trend_is_that_of_the_last_size():
+    rows = history([5.0, 4.0, 3.0, 9.0, 8.9], sizes=[64, 64, 64, 96, 96])
+    assert trend(report(history=rows)).startswith("After so few epochs with larger pictures, 96x96, the curves do not")
+    rows = history([5.0, 4.0, 9.0, 8.9, 8.8, 8.7], sizes=[64, 64, 96, 96, 96, 96])
+    assert "falls slowly now, by 3.3% over the last 3 epochs" in trend(report(history=rows))
+
+
 def test_a_rising_validation_loss_under_a_falling_training_loss_is_overfitting():
     rows = history([9.0, 8.0, 8.5, 8.6], val_loss=[0.5, 0.4, 0.44, 0.5], train_loss=[0.5, 0.4, 0.3, 0.2])
     assert trend(report(history=rows)).startswith("Since epoch 2 the validation loss has risen by 25%")

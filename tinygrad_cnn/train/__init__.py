@@ -8,6 +8,7 @@ from .loop import Pass, evaluate, train_epoch
 from .metrics import AgeErrors, Confusion, Errors
 from .record import WEIGHTS, RunFolder, environment, fingerprint
 from .resume import Checkpoints
+from .stopping import EarlyStopping
 
 __all__ = [
     "WEIGHTS",
@@ -18,6 +19,7 @@ __all__ = [
     "Classes",
     "Confusion",
     "Curves",
+    "EarlyStopping",
     "Errors",
     "ExpectedAge",
     "Head",

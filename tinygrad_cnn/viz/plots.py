@@ -34,8 +34,9 @@ def plot_history(history: Mapping[str, Sequence[float]], baseline: float | None 
 
     `history` holds columns of one length: `epoch, train_loss, val_loss`, and `train_mae_years, val_mae_years` or
     `train_accuracy, val_accuracy`. `baseline`, what one answer for everybody comes to, is drawn as a dashed line.
-    The best epoch is marked. What is not finite is left out. Raises ValueError where a column lacks, is shorter
-    than the others, or holds nothing finite, and TypeError for rows in place of columns.
+    The best epoch is marked. With a column `image_size`, in pixels, upright lines stand where the pictures grow, and
+    the best is an epoch of the last size. What is not finite is left out. Raises ValueError where a column lacks, is
+    shorter than the others, or holds nothing finite, and TypeError for rows in place of columns.
 
     >>> columns = {"epoch": [1, 2], "train_loss": [0.9, 0.6], "val_loss": [0.8, 0.7],
     ...            "train_mae_years": [14.0, 11.0], "val_mae_years": [13.0, 11.5]}
@@ -47,8 +48,8 @@ def plot_history(history: Mapping[str, Sequence[float]], baseline: float | None 
     measure = "accuracy" if "val_accuracy" in history else "mae_years"
     label, best_label, baseline_label = MEASURES[measure]
     needed = (*HISTORY, f"train_{measure}", f"val_{measure}")
-    lengths = {name: len(history[name]) for name in needed if name in history}
-    if set(lengths) != set(needed) or len(set(lengths.values())) != 1 or not lengths["epoch"]:
+    lengths = {name: len(history[name]) for name in (*needed, "image_size") if name in history}
+    if not set(lengths) >= set(needed) or len(set(lengths.values())) != 1 or not lengths["epoch"]:
         raise ValueError(f"plot_history needs columns of one length, {', '.join(needed)}; it was given {lengths}")
     columns = {name: np.asarray(history[name], np.float64) for name in needed}
     columns = {name: np.where(np.isfinite(values), values, np.nan) for name, values in columns.items()}
@@ -68,19 +69,32 @@ def plot_history(history: Mapping[str, Sequence[float]], baseline: float | None 
     loss_axes.set_ylabel("loss")
     error_axes.set_ylabel(label)
 
-    values = columns[f"val_{measure}"]
-    best = int(np.nanargmax(values) if measure == "accuracy" else np.nanargmin(values))
-    error_axes.plot(
-        epochs[best], values[best], "*", color=MODEL, markersize=15, markeredgecolor="white",
-        label=best_label.format(values[best], epochs[best]),
-    )  # fmt: skip
+    sizes = np.asarray(history.get("image_size", [0] * len(epochs)))
+    values = np.where(sizes == sizes[-1], columns[f"val_{measure}"], np.nan)
+    if np.isfinite(values).any():
+        best = int(np.nanargmax(values) if measure == "accuracy" else np.nanargmin(values))
+        error_axes.plot(
+            epochs[best], values[best], "*", color=MODEL, markersize=15, markeredgecolor="white",
+            label=best_label.format(values[best], epochs[best]),
+        )  # fmt: skip
     if baseline is not None:
         error_axes.axhline(baseline, color=BASELINE, linestyle="--", label=baseline_label.format(baseline))
     for axes in (loss_axes, error_axes):
         axes.set_ylim(0, 1.08 * max(np.nanmax(line.get_ydata()) for line in axes.lines))
+        _mark_growth(axes, epochs, sizes)
         _tidy(axes)
     figure.legend(*error_axes.get_legend_handles_labels(), **LEGEND_BELOW)
     return figure
+
+
+def _mark_growth(axes: Axes, epochs: np.ndarray, sizes: np.ndarray) -> None:
+    """An upright line before each epoch whose pictures are larger than before; every size stands at its first epoch."""
+    grows = np.flatnonzero(np.diff(sizes)) + 1
+    for first in grows:
+        axes.axvline(epochs[first] - 0.5, color=INK, linewidth=0.8, linestyle=":")
+    for first in (0, *grows) if len(grows) else ():
+        axes.text(epochs[first] - 0.4, 1.0, f"{sizes[first]:g} px", transform=axes.get_xaxis_transform(),
+                  va="bottom", fontsize=8, color=INK)  # fmt: skip
 
 
 def plot_predictions(images: ArrayLike, true: ArrayLike, predicted: ArrayLike, title: str = "") -> Figure:

@@ -59,11 +59,13 @@ def line_chart(
     level: tuple[str, float] | None = None,
     mark: tuple[int, int] | None = None,
     form: str = ",.2f",
+    growth: Sequence[tuple[int, int]] = (),
 ) -> Html:
     """Lines over the epochs 1 to `epochs`, with a readout for each epoch that the mouse is over.
 
     `level` is a name and a value for a dashed line across, `mark` the place in `lines` of the line whose best
-    epoch, the second number, is ringed.
+    epoch, the second number, is ringed. `growth` has the epochs from which the pictures are larger, and how large
+    (pixels): an upright line stands before each.
     """
     finite = [value for line in lines for value in line.values if math.isfinite(value)]
     top = max([*finite, level[1] if level else 0]) * 1.06 or 1.0
@@ -73,6 +75,9 @@ def line_chart(
     x = Axis("epoch", 0.5, epochs + 0.5, range(stride, epochs + 1, stride))
 
     drawing = [tag("path", class_="grid", d="".join(f"M0 {100 - y.place(tick):.2f}H100" for tick in y.ticks))]
+    if growth:
+        uprights = "".join(f"M{x.place(epoch - 0.5):.2f} 0V100" for epoch, _ in growth)
+        drawing.append(tag("path", class_="line growth", d=uprights))
     if level:
         drawing.append(tag("path", class_="line median", d=f"M0 {100 - y.place(level[1]):.2f}H100"))
     for line in lines:
@@ -92,6 +97,9 @@ def line_chart(
         entries.append((f"best {line.kind}", best))
     if level:
         entries.append(("median", f"{level[0]} {level[1]:{form}}"))
+    if growth:
+        larger = ", ".join(f"{size}x{size} from epoch {epoch}" for epoch, size in growth)
+        entries.append(("growth", f"larger pictures: {larger}"))
     last = ", ".join(f"{line.name} {line.values[-1]:{form}}" for line in lines)
     description = f"{title}, {unit}, over {len(lines[0].values)} epochs. In the last: {last}."
     return tag(

@@ -242,29 +242,33 @@ def _training(report: Report) -> Html | None:
     if report.state == "running":
         shown = min(report.epochs, max(10, 2 * done))
     mark = None if report.best is None else (1, report.best["epoch"])
+    grown = report.growth
     guess = None if report.baseline is None else ("median", report.baseline)
     if guess and not report.tells_age:
         guess = ("commonest class", 100 * guess[1])
     errors = []
     for name in report.history[0]:
         if name == "val_mae_years":
-            errors.append(line_chart("Mean absolute error", "years", _both(report, "mae_years"), shown, guess, mark))
+            lines = _both(report, "mae_years")
+            errors.append(line_chart("Mean absolute error", "years", lines, shown, guess, mark, growth=grown))
         elif name == "val_accuracy":
             lines = _both(report, "accuracy", 100)
-            errors.append(line_chart("Accuracy", "% of the faces", lines, shown, guess, mark, ",.1f"))
+            errors.append(line_chart("Accuracy", "% of the faces", lines, shown, guess, mark, ",.1f", grown))
         elif name.startswith("val_") and name.endswith("_accuracy"):
             quantity = name.removeprefix("val_")
             title = quantity.replace("_", " ").capitalize()
-            errors.append(line_chart(title, "% of the faces", _both(report, quantity, 100), shown, form=",.1f"))
+            lines = _both(report, quantity, 100)
+            errors.append(line_chart(title, "% of the faces", lines, shown, form=",.1f", growth=grown))
     return tag(
         "div",
         tag("div",
             errors,
-            line_chart("Loss", "mean over the faces", _both(report, "loss"), shown, form=",.4f"),
+            line_chart("Loss", "mean over the faces", _both(report, "loss"), shown, form=",.4f", growth=grown),
             line_chart("Learning rate", "at the start of the epoch",
                        [Line("learning rate", "validation", report.column("learning_rate"))], shown, form=",.2e"),
             line_chart("Throughput", "faces trained on per second",
-                       [Line("faces/s", "validation", report.column("images_per_second"))], shown, form=",.0f"),
+                       [Line("faces/s", "validation", report.column("images_per_second"))], shown, form=",.0f",
+                       growth=grown),
             class_="charts"),
         history_table(report),
     )  # fmt: skip

@@ -31,6 +31,8 @@ def history_table(report: Report) -> Html:
         "learning_rate": ("learning rate", ".2e"), "images_per_second": ("faces/s", ",.0f"),
         "seconds": ("seconds", ",.1f"),
     }  # fmt: skip
+    if report.growth:
+        columns["image_size"] = ("pixels", "d")
     rows = [[row["epoch"], *(f"{row[name]:{form}}" for name, (_, form) in columns.items())] for row in report.history]
     heads = ["epoch", *(name for name, _ in columns.values())]
     return folded("The numbers behind the curves", "history", table("Epoch by epoch", heads, rows))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 from math import isfinite
 from typing import Any, Literal
 
@@ -60,8 +61,8 @@ class Classification:
 class Report:
     """One run at one moment: the training of a network, or, of 0 epochs, its evaluation.
 
-    `history` holds a row for each finished epoch, as the run's `history.csv` does. Epochs are compared by the mean
-    absolute error of the ages, `val_mae_years`, or where it tells no age by `val_accuracy`.
+    `history` holds a row for each finished epoch, as the run's `history.csv` does. Epochs of one `image_size` are
+    compared by the mean absolute error of the ages, `val_mae_years`, or where it tells no age by `val_accuracy`.
     """
 
     name: str  # of the run
@@ -87,9 +88,22 @@ class Report:
         return (self.written - self.started).total_seconds() / len(self.history) if self.history else None
 
     @property
+    def comparable(self) -> list[Mapping[str, Any]]:
+        """The epochs with pictures as large as in the last one, whose validation errors are finite numbers."""
+        size = self.history[-1].get("image_size") if self.history else None
+        return [row for row in self.history if row.get("image_size") == size and isfinite(self.error(row))]
+
+    @property
+    def growth(self) -> list[tuple[int, int]]:
+        """The epochs in which the pictures are larger than before, each with their side in pixels."""
+        pairs = pairwise(self.history)
+        return [(row["epoch"], row["image_size"]) for before, row in pairs
+                if row.get("image_size") != before.get("image_size")]  # fmt: skip
+
+    @property
     def best(self) -> Mapping[str, Any] | None:
-        """The epoch with the smallest validation error that is a finite number; None before there is one."""
-        return min((row for row in self.history if isfinite(self.error(row))), key=self.error, default=None)
+        """The one of them with the smallest validation error; None before there is one."""
+        return min(self.comparable, key=self.error, default=None)
 
     @property
     def tells_age(self) -> bool:

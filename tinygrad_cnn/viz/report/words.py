@@ -128,11 +128,12 @@ def how_sure(classes: Classification) -> str:
 
 def trend(report: Report) -> str:
     """Whether the best validation error still falls, or stands, or the loss rises while the training loss falls."""
-    rows, best = [row for row in report.history if isfinite(report.error(row))], report.best
+    rows, best = report.comparable, report.best
     if best is None:
         return ""
     if len(rows) < 3:
-        return "After so few epochs the curves do not tell yet where they are going."
+        larger = f" with larger pictures, {rows[0]['image_size']}x{rows[0]['image_size']}," if report.growth else ""
+        return f"After so few epochs{larger} the curves do not tell yet where they are going."
     last = rows[-1]
     least = min(rows, key=lambda row: row["val_loss"])
     rise = last["val_loss"] / least["val_loss"] - 1 if least["val_loss"] else 0.0
