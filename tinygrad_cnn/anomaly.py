@@ -18,6 +18,8 @@ from .modes import Event, Place, cotangent_observers, mode, observe
 from .nn import Module
 from .tensor import Tensor
 
+__all__ = ["AnomalyError", "detect_anomaly"]
+
 ADVICE = "lower the learning rate, clip the gradients, or check the data and what is divided, rooted or logged"
 
 

@@ -76,7 +76,9 @@ class InPlace:
         return self._overwrite("copy_", ops.expand(ops.as_tensor(other), *self.shape))
 
     def fill_(self: Any, value: float) -> Any:
+        """Set every element to one value, in place."""
         return self.copy_(np.asarray(value, self.dtype))
 
     def zero_(self: Any) -> Tensor:
+        """Set every element to 0, in place."""
         return self.fill_(0)

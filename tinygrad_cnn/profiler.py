@@ -15,6 +15,8 @@ from .autograd import Primitive
 from .modes import Event, observe
 from .tensor import Tensor
 
+__all__ = ["Cost", "profile"]
+
 COLUMNS = ("primitive", "calls", "forward ms", "backward ms", "share", "moved", "GB/s")
 
 
@@ -45,6 +47,7 @@ class Cost(NamedTuple):
 
     @property
     def seconds(self) -> float:
+        """Forward and backward together."""
         return self.forward_seconds + self.backward_seconds
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from copy import deepcopy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from . import ops
 from .guard import is_held
+
+if TYPE_CHECKING:
+    from .tensor import Tensor
 
 SHOWN = 100  # elements, in a repr
 
@@ -121,3 +124,21 @@ class Protocols:
         return self
 
     __hash__ = object.__hash__
+
+    # Last in the class: above, bool and float are Python's.
+
+    def float(self: Any) -> Tensor:
+        """In float32."""
+        return self.to(np.float32)
+
+    def double(self: Any) -> Tensor:
+        """In float64, as gradient checks need it."""
+        return self.to(np.float64)
+
+    def long(self: Any) -> Tensor:
+        """In int64, as indices are; floats lose what is behind the point."""
+        return self.to(np.int64)
+
+    def bool(self: Any) -> Tensor:
+        """Whether each element is not 0."""
+        return self.to(np.bool_)

@@ -65,14 +65,17 @@ class Tensor(InPlace, Protocols):
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """How long each axis is: a plain tuple."""
         return self._array.shape
 
     @property
     def ndim(self) -> int:
+        """How many axes; 0 for a single number."""
         return self._array.ndim
 
     @property
     def dtype(self) -> np.dtype:
+        """NumPy's type of the elements: float32 unless data or caller said otherwise."""
         return self._array.dtype
 
     @property
@@ -93,7 +96,14 @@ class Tensor(InPlace, Protocols):
         self._requires_grad = requires_grad
         return self
 
-    requires_grad = property(lambda self: self._requires_grad, requires_grad_)  # type: ignore[arg-type]
+    @property
+    def requires_grad(self) -> bool:
+        """Whether `backward()` works out a gradient for it; to be set on leaves only."""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self.requires_grad_(value)
 
     def numel(self) -> int:
         """How many elements."""
@@ -104,6 +114,7 @@ class Tensor(InPlace, Protocols):
         return self.shape if dim is None else self.shape[dim]
 
     def dim(self) -> int:
+        """The same as `ndim`."""
         return self._array.ndim
 
     def numpy(self) -> np.ndarray:
@@ -119,6 +130,7 @@ class Tensor(InPlace, Protocols):
         return self._array.item()
 
     def tolist(self) -> Any:
+        """The elements as Python numbers, in nested lists; a single number of no axes as it is."""
         return self._array.tolist()
 
     def detach(self) -> Tensor:
@@ -183,18 +195,6 @@ class Tensor(InPlace, Protocols):
     split, chunk, gather, masked_fill = ops.split, ops.chunk, ops.gather, ops.masked_fill
     clone, contiguous, to, type_as = ops.clone, ops.contiguous, ops.to, ops.type_as
     T, mT = property(ops.reverse_axes), property(ops.matrix_transpose)
-
-    def float(self) -> Tensor:
-        return self.to(np.float32)
-
-    def double(self) -> Tensor:
-        return self.to(np.float64)
-
-    def long(self) -> Tensor:
-        return self.to(np.int64)
-
-    def bool(self) -> Tensor:
-        return self.to(np.bool_)
 
 
 autograd.Tensor = Tensor  # type: ignore[misc]

@@ -143,12 +143,15 @@ class ModuleDict(Module):
         return iter(self._held())
 
     def keys(self) -> KeysView[str]:
+        """The names, in the order in which they were given."""
         return self._held().keys()
 
     def values(self) -> ValuesView[Module]:
+        """The modules, in the names' order."""
         return self._held().values()
 
     def items(self) -> ItemsView[str, Module]:
+        """Each name with its module."""
         return self._held().items()
 
     def update(self, modules: Mapping[str, Module]) -> None:

@@ -25,6 +25,7 @@ class RemovableHandle:
         hooks[self._id] = hook
 
     def remove(self) -> None:
+        """Take the hook off; nothing happens if it is off already."""
         self._hooks.pop(self._id, None)
 
     def __enter__(self) -> RemovableHandle:

@@ -161,15 +161,19 @@ class Module:
                 yield name, item
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
+        """Yield the parameters that `named_parameters` names: what an optimiser takes."""
         return (parameter for _, parameter in self.named_parameters(recurse=recurse))
 
     def buffers(self, recurse: bool = True) -> Iterator[Buffer]:
+        """Yield the buffers that `named_buffers` names."""
         return (buffer for _, buffer in self.named_buffers(recurse=recurse))
 
     def modules(self) -> Iterator[Module]:
+        """Yield this module and all below it, each once."""
         return (module for _, module in self.named_modules())
 
     def children(self) -> Iterator[Module]:
+        """Yield the modules that this one holds itself."""
         return (module for _, module in self.named_children())
 
     def get_submodule(self, target: str) -> Module:
