@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
-import subprocess
-import sys
 import threading
 from html.parser import HTMLParser
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -38,18 +36,6 @@ class Page(HTMLParser):
             return
         if found.get(FETCHED.get(tag)):
             self.fetched.append(found[FETCHED[tag]])
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """The folder that `make docs` makes."""
-    for module in ("mkdocs", "material", "mkdocstrings_handlers.python"):
-        pytest.importorskip(module)
-    folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", folder]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert run.returncode == 0, run.stdout + run.stderr
-    return folder
 
 
 @pytest.fixture(scope="module")
