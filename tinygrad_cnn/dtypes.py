@@ -23,6 +23,19 @@ def constant(x: Any, taker: Any) -> Any:
     raise TypeError(f"{getattr(taker, 'public_name', taker)}: {problem}")
 
 
+def array_of(x: Any) -> np.ndarray:
+    """The values of a Tensor, of PyTorch's, or of what NumPy makes an array of; bfloat16, which it lacks, as float32.
+
+    TypeError, ValueError or RuntimeError for what is none.
+    """
+    x = x.detach() if hasattr(x, "detach") else x
+    if str(getattr(x, "dtype", None)) == "torch.bfloat16":
+        x = x.float()
+    if isinstance(x, np.ndarray) and hasattr(x, "filled"):
+        raise TypeError("a masked array hides numbers; use array.filled(value)")
+    return np.asarray(x.numpy() if hasattr(x, "numpy") else x)
+
+
 def is_float64_due(arrays: list[Any]) -> bool:
     """Whether a float64 result is due: NumPy makes one of integers, of its scalars, and of any 0-d float64.
 

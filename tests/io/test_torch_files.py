@@ -96,6 +96,48 @@ def test_weights_of_other_precision_load_in_the_modules_own(dtype: str, tmp_path
         np.testing.assert_allclose(array, theirs.state_dict()[key].double().numpy(), rtol=1e-7)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_torchs_tensors_are_taken_as_they_are(dtype: str, tmp_path: Path) -> None:
+    """Those that require a gradient too, and those of a type that NumPy lacks."""
+    theirs, ours = torch.nn.Linear(2, 3).to(getattr(torch, dtype)), nn.Linear(2, 3)
+    tg.save({**dict(theirs.named_parameters()), "turned": theirs.weight.T}, tmp_path / "w")
+    loaded = tg.load(tmp_path / "w")
+    np.testing.assert_array_equal(loaded["turned"], loaded["weight"].T)
+    for state in (dict(theirs.named_parameters()), {name: loaded[name] for name in ("weight", "bias")}):
+        ours.load_state_dict(state)
+        np.testing.assert_array_equal(ours.weight.data, theirs.weight.detach().float().numpy())
+
+
+def test_weights_that_are_shared_come_from_a_file_that_has_them_once(tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_model
+
+    class Ours(nn.Module):
+        def __init__(self) -> None:
+            self.a, self.b = nn.Linear(3, 3), nn.Linear(3, 3)
+            self.b.weight = self.a.weight
+
+    theirs: Any = torch.nn.Module()
+    theirs.a, theirs.b = torch.nn.Linear(3, 3), torch.nn.Linear(3, 3)
+    theirs.b.weight = theirs.a.weight
+    save_model(theirs, str(tmp_path / "theirs"))
+    state, ours = tg.load(tmp_path / "theirs"), Ours()
+    assert len(state) == 3
+    assert ours.load_state_dict(state) == ([], [])
+    assert ours.a.weight is ours.b.weight
+    np.testing.assert_array_equal(ours.a.weight.data, theirs.a.weight.detach().numpy())
+    tg.save(ours.state_dict(), tmp_path / "ours")
+    theirs.load_state_dict(load_file(tmp_path / "ours"))
+    with pytest.raises(RuntimeError, match=r"missing: a\.weight\n *missing: b\.weight\n *missing: b\.bias$"):
+        ours.load_state_dict({"a.bias": state["a.bias"]})
+
+
+def test_batch_norm_loads_from_files_that_do_not_count_its_batches() -> None:
+    theirs, ours = torch.nn.BatchNorm2d(3), nn.BatchNorm2d(3)
+    state = {name: tensor for name, tensor in theirs.state_dict().items() if name != "num_batches_tracked"}
+    theirs.load_state_dict(state)
+    assert ours.load_state_dict(state) == ([], [])
+
+
 def test_arrays_of_any_layout_and_shape_reach_torch(tmp_path: Path) -> None:
     from safetensors.torch import load_file
 
@@ -127,10 +169,16 @@ def test_a_file_that_does_not_fit_is_told_all_at_once() -> None:
     """And, as in Torch, strict=False forgives what is missing or unexpected, but no wrong shape."""
     model = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
     fitting = model.state_dict()
-    state = {"0.weight": np.zeros((3, 2)), "0.bias": np.zeros(4), "1.weight": np.zeros(3), "2.weight": np.zeros(1)}
+    state = {"0.weight": [[1], [2, 3]], "0.bias": np.zeros(4), "1.weight": np.zeros(3), "2.weight": np.zeros(1)}
     with pytest.raises(RuntimeError) as error:
         model.load_state_dict(state)
-    told = ["missing: 1.bias", "unexpected: 2.weight", "wrong shape: 0.bias is (4,)", "wrong shape: 1.weight is (3,)"]
+    told = [
+        "no array: 0.weight: ",
+        "missing: 1.bias",
+        "unexpected: 2.weight",
+        "wrong shape: 0.bias is (4,)",
+        "wrong shape: 1.weight is (3,)",
+    ]
     assert [line for line in told if line not in str(error.value)] == []
     with pytest.raises(RuntimeError, match=r"wrong shape: 0\.bias") as error:
         model.load_state_dict(state, strict=False)

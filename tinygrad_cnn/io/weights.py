@@ -16,25 +16,27 @@ from typing import Any
 
 import numpy as np
 
+from ..dtypes import array_of
 from ..files import write_file
-from ..tensor import Tensor
 
 __all__ = ["load", "load_metadata", "save"]
 
 PathLike = str | os.PathLike[str]
+# The format's types that arrays can be made of.
+KINDS = {"BOOL", "U8", "I8", "U16", "I16", "U32", "I32", "U64", "I64", "F16", "BF16", "F32", "F64", "C64"}
 CHECKSUM = "tinygrad_cnn.sha256"  # its key, and how its value begins: no single wrong bit hides both
 
 
 def save(
-    state_dict: Mapping[str, np.ndarray | Tensor],
+    state_dict: Mapping[str, Any],
     path: PathLike,
     metadata: Mapping[str, str] | None = None,
 ) -> None:
-    """Write arrays by name, such as `model.state_dict()`, to a safetensors file that Torch's users can read.
+    """Write arrays (or Tensors, also PyTorch's) by name, such as `model.state_dict()`, to a safetensors file.
 
     The file appears whole or not at all: a crash or a full disk leaves an earlier file as it was. `metadata` maps
-    strings to strings. Raises TypeError for what is not arrays by name, FileNotFoundError if the folder is missing,
-    OSError where it can't be written.
+    strings to strings. Raises TypeError for what is not arrays by name, ValueError for a name that the format keeps for
+    itself, FileNotFoundError if the folder is missing, OSError where it can't be written.
 
     >>> import os, tempfile
     >>> import tinygrad_cnn as tg
@@ -51,6 +53,7 @@ def save(
         raise TypeError(f"save: expected a dict of arrays by name, got {type(state_dict).__name__}{hint}")
     arrays = {name: _plain_array(name, value) for name, value in state_dict.items()}
     about = dict(metadata or {})
+    about.pop(CHECKSUM, None)  # of the file that they come from
     for key, text in about.items():
         if not (isinstance(key, str) and isinstance(text, str)):
             raise TypeError(f"save: metadata maps strings to strings, not {key!r} to {text!r}")
@@ -60,7 +63,8 @@ def save(
 def load(path: PathLike) -> dict[str, np.ndarray]:
     """Read the arrays of a safetensors file, by name; bfloat16, which NumPy lacks, as the float32 of the same values.
 
-    Raises FileNotFoundError if there is no such file, ValueError if it is damaged or not of this format.
+    Raises FileNotFoundError if there is no such file, ValueError if it is damaged, not of this format, or holds numbers
+    that NumPy has no other type for.
     """
     return _read(path)[1]
 
@@ -75,11 +79,16 @@ def _read(path: PathLike) -> tuple[dict[str, str], dict[str, np.ndarray]]:
     with _opened(path) as file:
         about = dict(file.metadata() or {})
         kinds = {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118 - not a dict
+        if strange := [f"{name!r} in {kind}" for name, kind in kinds.items() if kind not in KINDS]:
+            raise ValueError(f"{os.fspath(path)!r} holds {strange[0]}, which NumPy has no type for; save it in another")
         halves = _bfloat16(path) if "BF16" in kinds.values() else {}
         arrays = {name: halves[name] if kind == "BF16" else file.get_tensor(name) for name, kind in kinds.items()}
     has_checksum = CHECKSUM in about or any(text.startswith(CHECKSUM) for text in about.values())
     if about.pop(CHECKSUM, None) != (_checksum(about, arrays) if has_checksum else None):
-        raise ValueError(f"{os.fspath(path)!r} is damaged: its checksum is not that of what it holds")
+        raise ValueError(
+            f"{os.fspath(path)!r} is damaged: its checksum is not that of what it holds; a program that changes it on "
+            f"purpose should leave {CHECKSUM!r} out of its metadata"
+        )
     return about, arrays
 
 
@@ -111,7 +120,12 @@ def _plain_array(name: Any, value: Any) -> np.ndarray:
     """In memory order, as the format stores it."""
     if not isinstance(name, str):
         raise TypeError(f"save: names must be strings, not {name!r}")
-    array = np.asarray(value.data if isinstance(value, Tensor) else value, order="C")
+    if name == "__metadata__":
+        raise ValueError("save: the format keeps the name '__metadata__' for itself")
+    try:
+        array = np.asarray(array_of(value), order="C")
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(f"save: {name!r} is no array: {error}") from error
     if array.dtype.kind not in "fiub" or array.dtype.itemsize > 8:
         raise TypeError(f"save: {name!r} must hold real numbers of at most 64 bits, not {array.dtype}")
     return array
@@ -138,5 +152,5 @@ def _opened(path: PathLike) -> Iterator[Any]:
     try:
         with safe_open(path, framework="numpy") as file:
             yield file
-    except (SafetensorError, TypeError, AttributeError) as error:  # the last two: a dtype that NumPy lacks
+    except SafetensorError as error:
         raise ValueError(f"{os.fspath(path)!r} is no safetensors file that can be read: {error}") from error

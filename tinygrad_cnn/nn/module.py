@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from ..dtypes import array_of
 from ..modes import mode
 from ..tensor import Tensor
 from .hooks import ForwardHook, ForwardPreHook, RemovableHandle
@@ -19,6 +20,7 @@ __all__ = ["LoadResult", "Module", "current_modules"]
 
 M = TypeVar("M", bound="Module")
 NO_HOOKS: Mapping[int, Any] = MappingProxyType({})
+UNCOUNTED = "num_batches_tracked"  # a buffer that no result depends on
 HOOKS = ("_forward_hooks", "_forward_pre_hooks")  # a module that serves as a hook is no part of the one it watches
 
 
@@ -237,14 +239,16 @@ class Module:
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> LoadResult:
         """Copy `state_dict`'s values (arrays, Tensors or PyTorch's tensors) into this module, in its own dtypes.
 
-        Raises one RuntimeError that lists every missing, unexpected and mis-shaped key, and those whose values the
-        module's dtypes can't hold, and then changes nothing. With `strict=False`, keys may be missing or unexpected,
-        and are only returned.
+        A tensor that is held twice may stand under one of its names. As in PyTorch, batch norm's `num_batches_tracked`
+        may be missing, as it is in old files. Raises one RuntimeError that lists every missing, unexpected and
+        mis-shaped key, and those whose values the module's dtypes can't hold, and then changes nothing. With
+        `strict=False`, keys may be missing or unexpected, and are only returned.
         """
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"state_dict must be a dict of arrays by name, not {type(state_dict).__name__}")
         state = self._state()
-        missing = [name for name in state if name not in state_dict]
+        given = {id(state[name]) for name in state_dict if name in state}
+        missing = [name for name, tensor in state.items() if id(tensor) not in given and not name.endswith(UNCOUNTED)]
         unexpected = [name for name in state_dict if name not in state]
         problems = [f"missing: {name}" for name in missing] + [f"unexpected: {name}" for name in unexpected]
         if not strict:
@@ -252,7 +256,11 @@ class Module:
         new_values: dict[str, np.ndarray] = {}
         for name, tensor in state.items():
             if name in state_dict:
-                values = _to_array(state_dict[name])
+                try:
+                    values = array_of(state_dict[name])
+                except (TypeError, ValueError, RuntimeError) as error:
+                    problems.append(f"no array: {name}: {error}")
+                    continue
                 if values.dtype.kind not in "fiub":
                     problems.append(f"not real numbers: {name} is {values.dtype}, the module has {tensor.dtype}")
                 elif values.shape != tensor.shape:
@@ -332,12 +340,6 @@ class Module:
         lines = [extra, *children] if extra else children
         body = "".join("\n" + line for line in lines).replace("\n", "\n  ")
         return f"{type(self).__name__}({body}\n)"
-
-
-def _to_array(value: Any) -> np.ndarray:
-    if hasattr(value, "detach"):
-        value = value.detach()
-    return np.asarray(value.numpy() if hasattr(value, "numpy") else value)
 
 
 def _visit(
