@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import mutants
+from tests.mutation import mutants, page, run
 
 pytest.importorskip("cosmic_ray", reason="makes the mutants")
 pytest.importorskip("coverage", reason="says which tests run a line")
@@ -40,17 +40,17 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "toy.py").write_text(SOURCE)
     (tmp_path / "check_toy.py").write_text(CHECKS)
     (tmp_path / "pytest.ini").write_text("[pytest]\npythonpath = .\n")
-    monkeypatch.setattr(mutants, "ROOT", tmp_path)
-    monkeypatch.setattr(mutants, "MUTATED", ["toy.py"])
-    monkeypatch.setattr(mutants, "TESTS", ["check_toy.py"])
-    monkeypatch.setattr(mutants, "SLOW_IMPORTS", [])
-    monkeypatch.setattr(mutants, "PATIENCE", 1)
+    monkeypatch.setattr(run, "ROOT", tmp_path)
+    monkeypatch.setattr(run, "MUTATED", ["toy.py"])
+    monkeypatch.setattr(run, "TESTS", ["check_toy.py"])
+    monkeypatch.setattr(run, "SLOW_IMPORTS", [])
+    monkeypatch.setattr(run, "PATIENCE", 1)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 def test_hints_and_what_a_linter_finds_are_no_mutants_and_every_other_fault_is_tried(toy: Path) -> None:
-    texts = [mutants.mutate(m, SOURCE) for place in mutants.mutants(toy / "toy.py") for m in place]
+    texts = [mutants.mutate(m, SOURCE) for place in mutants.mutants(Path("toy.py")) for m in place]
     lines = {number for text in texts if text for number in changed_lines(text)}
     assert lines == {2, 7, 11, 12}
     assert not any("int & None" in text or "is 0" in text for text in texts if text)
@@ -62,8 +62,8 @@ def changed_lines(text: str) -> set[int]:
 
 
 def test_each_mutant_meets_the_tests_of_its_line_in_a_process_of_its_own(toy: Path) -> None:
-    mutants.main(["--processes", "1", "--out", "out", "--count", "1000"])
-    results = mutants.outcomes(toy / "out" / "results.jsonl").values()
+    run.main(["--processes", "1", "--out", "out", "--count", "1000"])
+    results = run.outcomes(toy / "out" / "results.jsonl").values()
     said = {(x["before"], x["after"]): x["outcome"] for x in results if x["outcome"] != "no mutant"}
     comparison, limit = "return LIMIT if x > LIMIT else x", "LIMIT: int | None = 10"
     assert said[comparison, comparison.replace(">", "<")] == "check_toy.py::test_clipped"
@@ -73,3 +73,15 @@ def test_each_mutant_meets_the_tests_of_its_line_in_a_process_of_its_own(toy: Pa
     assert said["while n > 0:", "while n >= 0:"] == "passed"
     assert (toy / "toy.py").read_text() == SOURCE
     assert len(said) == 20
+
+
+def test_the_page_counts_what_was_found_and_gives_a_reason_for_what_was_not() -> None:
+    found = {"file": "a.py", "line": 1, "before": "x + 1", "after": "x - 1", "outcome": "tests/test_a.py::test_x"}
+    equal = found | {"line": 2, "before": "x < 9", "after": "x <= 9", "outcome": "passed"}
+    gap = found | {"file": "b.py", "outcome": "passed"}
+    hint = found | {"before": "", "after": "", "outcome": "no mutant"}
+    text = page.page([found, equal, gap, hint], {"a.py": {"x < 9 → x <= 9": "9 never comes."}}, places=5)
+    assert "Of the other 3, the tests find 1: 33.3%." in text
+    assert "| a.py | 2 | 1 | 1 |\n| b.py | 1 | 0 | 1 |\n| all | 3 | 1 | 2 |" in text
+    assert "1 change no result, and 1 are gaps" in text
+    assert "- `x < 9`<br>`x <= 9`<br>9 never comes." in text
