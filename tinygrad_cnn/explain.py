@@ -63,7 +63,14 @@ def smooth_grad(
 
     e is drawn from N(0, sigma^2), sigma being `noise` times the picture's range of values. What changes its sign from
     one copy to the next, as ReLUs switch on and off, cancels out. Units are those of `saliency`. Smilkov et al.,
-    "SmoothGrad: removing noise by adding noise" (2017), section 3.
+    "SmoothGrad: removing noise by adding noise" (2017), section 3. Raises ValueError for fewer than one sample and
+    for noise below 0.
+
+    >>> import tinygrad_cnn as tg
+    >>> from tinygrad_cnn import explain
+    >>> explain.smooth_grad(tg.nn.Flatten(), tg.ones(1, 1, 2, 2), score=lambda x: 5 * x[:, 1] - 7 * x[:, 2])
+    array([[[0., 5.],
+            [7., 0.]]], dtype=float32)
     """
     if samples < 1 or not noise >= 0:
         raise ValueError(f"smooth_grad: samples must be at least 1 and noise at least 0, not {samples} and {noise}")
@@ -94,6 +101,13 @@ def grad_cam(model: Module, x: Tensor | np.ndarray, layer: str | None = None, sc
     L says more about the kind of feature than about the place.
 
     `layer` names a module, as `feature_maps` does (default: the last one there). Raises UnknownLayer.
+
+    >>> import tinygrad_cnn as tg
+    >>> from tinygrad_cnn import explain, nn
+    >>> model = nn.Sequential(nn.Identity(), nn.Flatten())
+    >>> explain.grad_cam(model, tg.Tensor([[[[0.0, 1.0], [2.0, -3.0]]]]), layer="0", score=lambda x: x.sum(1))
+    array([[[ 0.,  1.],
+            [ 2., -3.]]], dtype=float32)
     """
     with _evaluating(model):
         images = Tensor(_pictures(x), requires_grad=True)
@@ -125,7 +139,13 @@ def occlusion(
     A square of `size` pixels, all of the value `fill` (0 is the grey that `to_float` gives for 127.5), moves over the
     picture by `stride` pixels. Each pixel shows the mean of S(picture with square) - S(picture) over the squares that
     hid it: negative where hiding lowers the score. Zeiler and Fergus, "Visualizing and understanding convolutional
-    networks" (2014), section 4.2.
+    networks" (2014), section 4.2. Raises ValueError unless 1 <= stride <= size <= the picture's height and width.
+
+    >>> import tinygrad_cnn as tg
+    >>> from tinygrad_cnn import explain
+    >>> explain.occlusion(tg.nn.Flatten(), tg.ones(1, 1, 2, 2), size=1, stride=1, score=lambda x: 5 * x[:, 1])
+    array([[[ 0., -5.],
+            [ 0.,  0.]]], dtype=float32)
     """
     pictures = _pictures(x)
     height, width = pictures.shape[2:]

@@ -146,7 +146,12 @@ def cached_images(
 
 
 def cache_folder(cache_dir: str | os.PathLike[str] | None = None) -> Path:
-    """`cache_dir`, else the environment's TINYGRAD_CNN_CACHE, else ~/.cache/tinygrad_cnn."""
+    """Where decoded pictures are kept: `cache_dir`, else what TINYGRAD_CNN_CACHE says, else ~/.cache/tinygrad_cnn.
+
+    >>> from tinygrad_cnn.data import cache_folder
+    >>> cache_folder("faces/cache").name
+    'cache'
+    """
     return Path(cache_dir or os.environ.get("TINYGRAD_CNN_CACHE") or "~/.cache/tinygrad_cnn").expanduser()
 
 

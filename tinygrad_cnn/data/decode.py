@@ -31,7 +31,17 @@ def read_image(path: str | os.PathLike[str], size: int | None = None) -> npt.NDA
     """The JPEG, PNG or WebP file at `path` as uint8 RGB (H, W, 3), turned upright as its EXIF data says.
 
     Grey and CMYK become RGB, 16 bits 8, and transparency is left out; an animation gives its first picture. With
-    `size`, the largest centred square, resized to (size, size, 3). Raises UnreadableImage.
+    `size`, the largest centred square, resized to (size, size, 3). Raises UnreadableImage for
+    a file that is no such picture, is damaged, or holds more than 64 MiB or 64 million pixels.
+
+    >>> import os, tempfile
+    >>> import cv2
+    >>> from tinygrad_cnn.data import SyntheticFaces, read_image
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "face.png")
+    ...     _ = cv2.imwrite(path, SyntheticFaces(1, size=64)[0][0])
+    ...     read_image(path).shape, read_image(path, size=32).shape
+    ((64, 64, 3), (32, 32, 3))
     """
     with optional_import():
         import cv2

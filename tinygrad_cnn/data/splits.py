@@ -21,9 +21,16 @@ FRACTIONS = (0.8, 0.1, 0.1)  # of train, validation and test
 
 
 class Split(NamedTuple):
-    """The indices of each part, ascending. From a file also what did not fit: names of the file that are not in
-    the dataset, names of the dataset that are not in the file (these belong to no part), and how many rows of the
-    file repeat another."""
+    """The indices of each part, int64 and ascending.
+
+    From a file also what did not fit: names of the file that are not in the dataset, names of the dataset that are not
+    in the file (these belong to no part), and how many rows of the file repeat another.
+
+    >>> from tinygrad_cnn.data import SyntheticFaces, splits
+    >>> train, val, test, *_ = splits.random(SyntheticFaces(20, size=16))
+    >>> len(train), len(val), len(test)
+    (16, 2, 2)
+    """
 
     train: Integers
     val: Integers
@@ -37,6 +44,10 @@ def random(dataset: Dataset, seed: int = 0) -> Split:
     """80 % train, 10 % validation, 10 % test, each image by itself: the kind of split that most papers use.
 
     UTKFace holds copies of the same photo, and this split tests on some photos that it trained on.
+
+    >>> from tinygrad_cnn.data import SyntheticFaces, splits
+    >>> splits.random(SyntheticFaces(20, size=16), seed=1).test
+    array([1, 3])
     """
     return _cut(np.arange(len(dataset)), seed)
 
@@ -75,6 +86,19 @@ def from_file(dataset: UTKFace, path: str | os.PathLike[str]) -> Split:
     A part may have no rows, and a row may be repeated. Names are compared, never opened. Raises ValueError, which
     names the line, for a file that can't be understood or that fits none of the dataset's images, and OSError if it
     can't be read.
+
+    >>> import tempfile
+    >>> import cv2
+    >>> from tinygrad_cnn.data import SyntheticFaces, UTKFace, splits
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for i, (image, age) in enumerate(SyntheticFaces(3, size=32)):
+    ...         _ = cv2.imwrite(f"{folder}/{age:.0f}_{i % 2}_0_{i}.jpg", image)
+    ...     faces = UTKFace(folder, image_size=32, cache_dir=f"{folder}/cache")
+    ...     with open(f"{folder}/split.csv", "w") as file:
+    ...         _ = file.write(f"file,split\\n{faces.files[0].name},train\\n{faces.files[2].name},test\\n")
+    ...     train, val, test, _, not_in_file, _ = splits.from_file(faces, f"{folder}/split.csv")
+    >>> train, val, test, len(not_in_file)
+    (array([0]), array([], dtype=int64), array([2]), 1)
     """
     parts, repeated = _read_parts(path)
     names = [file.name for file in dataset.files]

@@ -65,7 +65,13 @@ class RandomAffine:
 
     `flip` is the probability of a left-right flip; `shift` the largest move each way, as a fraction of the
     image's width and height; `rotate` the largest angle in degrees; `scale` the largest enlargement or
-    reduction: 0.1 draws factors from 1/1.1 to 1.1.
+    reduction: 0.1 draws factors from 1/1.1 to 1.1. Raises ValueError for one out of its range.
+
+    >>> import numpy as np
+    >>> from tinygrad_cnn.data.transforms import RandomAffine
+    >>> images = np.zeros((2, 8, 8, 3), np.uint8)
+    >>> RandomAffine(rotate=10, scale=0.1)(images, np.random.default_rng(0)).shape
+    (2, 8, 8, 3)
     """
 
     flip: float = 0.0
@@ -105,7 +111,14 @@ class RandomAffine:
 
 @dataclass(frozen=True)
 class RandomFlip:
-    """Left-right flip with the given probability."""
+    """Left-right flip with the given probability.
+
+    >>> import numpy as np
+    >>> from tinygrad_cnn.data.transforms import RandomFlip
+    >>> image = np.array([10, 20, 30], np.uint8).reshape(1, 1, 3, 1)
+    >>> RandomFlip(1.0)(image, np.random.default_rng(0)).ravel()
+    array([30, 20, 10], dtype=uint8)
+    """
 
     probability: float = 0.5
 
@@ -124,21 +137,36 @@ class RandomFlip:
 
 
 class RandomShift(RandomAffine):
-    """Move by up to `fraction` of the width and the height, each way."""
+    """Move by up to `fraction` of the width and the height, each way.
+
+    >>> from tinygrad_cnn.data.transforms import RandomShift
+    >>> RandomShift(0.1)
+    RandomShift(flip=0.0, shift=0.1, rotate=0.0, scale=0.0)
+    """
 
     def __init__(self, fraction: float) -> None:
         super().__init__(shift=fraction)
 
 
 class RandomRotation(RandomAffine):
-    """Turn about the centre by up to `degrees`, either way."""
+    """Turn about the centre by up to `degrees`, either way.
+
+    >>> from tinygrad_cnn.data.transforms import RandomRotation
+    >>> RandomRotation(10)
+    RandomRotation(flip=0.0, shift=0.0, rotate=10, scale=0.0)
+    """
 
     def __init__(self, degrees: float) -> None:
         super().__init__(rotate=degrees)
 
 
 class RandomScale(RandomAffine):
-    """Enlarge or reduce about the centre by a factor between 1 / (1 + change) and 1 + change."""
+    """Enlarge or reduce about the centre by a factor between 1 / (1 + change) and 1 + change.
+
+    >>> from tinygrad_cnn.data.transforms import RandomScale
+    >>> RandomScale(0.1)
+    RandomScale(flip=0.0, shift=0.0, rotate=0.0, scale=0.1)
+    """
 
     def __init__(self, change: float) -> None:
         super().__init__(scale=change)
@@ -146,7 +174,13 @@ class RandomScale(RandomAffine):
 
 @dataclass(frozen=True)
 class RandomCrop:
-    """A window of `size` by `size` pixels at a random place. Raises ValueError for smaller images."""
+    """A window of `size` by `size` pixels at a random place. Raises ValueError for smaller images.
+
+    >>> import numpy as np
+    >>> from tinygrad_cnn.data.transforms import RandomCrop
+    >>> RandomCrop(6)(np.zeros((2, 8, 8, 3), np.uint8), np.random.default_rng(0)).shape
+    (2, 6, 6, 3)
+    """
 
     size: int
 
@@ -169,6 +203,11 @@ class ColourJitter:
 
     Each value is a largest relative change: brightness 0.2 multiplies by 0.8 to 1.2, contrast 0.2 stretches
     by as much about mid grey, colour 0.1 multiplies each channel by its own factor from 0.9 to 1.1.
+
+    >>> import numpy as np
+    >>> from tinygrad_cnn.data.transforms import ColourJitter
+    >>> ColourJitter(contrast=0.2)(np.full((1, 4, 4, 3), 200, np.uint8), np.random.default_rng(0))[0, 0, 0]
+    array([204, 204, 204], dtype=uint8)
     """
 
     brightness: float = 0.0
@@ -198,21 +237,36 @@ class ColourJitter:
 
 
 class RandomBrightness(ColourJitter):
-    """Multiply by a factor between 1 - change and 1 + change."""
+    """Multiply by a factor between 1 - change and 1 + change.
+
+    >>> from tinygrad_cnn.data.transforms import RandomBrightness
+    >>> RandomBrightness(0.2)
+    RandomBrightness(brightness=0.2, contrast=0.0, colour=0.0)
+    """
 
     def __init__(self, change: float) -> None:
         super().__init__(brightness=change)
 
 
 class RandomContrast(ColourJitter):
-    """Stretch about mid grey by a factor between 1 - change and 1 + change."""
+    """Stretch about mid grey by a factor between 1 - change and 1 + change.
+
+    >>> from tinygrad_cnn.data.transforms import RandomContrast
+    >>> RandomContrast(0.2)
+    RandomContrast(brightness=0.0, contrast=0.2, colour=0.0)
+    """
 
     def __init__(self, change: float) -> None:
         super().__init__(contrast=change)
 
 
 class RandomColour(ColourJitter):
-    """Multiply each channel by its own factor between 1 - change and 1 + change."""
+    """Multiply each channel by its own factor between 1 - change and 1 + change.
+
+    >>> from tinygrad_cnn.data.transforms import RandomColour
+    >>> RandomColour(0.1)
+    RandomColour(brightness=0.0, contrast=0.0, colour=0.1)
+    """
 
     def __init__(self, change: float) -> None:
         super().__init__(colour=change)
@@ -220,9 +274,17 @@ class RandomColour(ColourJitter):
 
 @dataclass(frozen=True)
 class RandomErase:
-    """Paint a grey rectangle over a part of the image, with the given probability (Zhong et al., 2017).
+    """Paint a grey rectangle over a part of the image, with the given probability.
+
+    Zhong et al., "Random erasing data augmentation" (2017), with one grey for all.
 
     Its area is between `smallest` and `largest` of the image's, its sides' ratio between 1:2 and 2:1.
+
+    >>> import numpy as np
+    >>> from tinygrad_cnn.data.transforms import RandomErase
+    >>> erased = RandomErase(1.0)(np.zeros((1, 20, 20, 3), np.uint8), np.random.default_rng(0))
+    >>> erased.max(), bool(0.02 <= (erased == 128).mean() <= 0.15)
+    (np.uint8(128), True)
     """
 
     probability: float = 0.5
@@ -252,7 +314,14 @@ class RandomErase:
 
 @dataclass(frozen=True)
 class Resize:
-    """Each image at `size` by `size` pixels; where that is less, each pixel is the mean of the area that it covers."""
+    """Each image at `size` by `size` pixels; where that is less, each pixel is the mean of the area that it covers.
+
+    >>> import numpy as np
+    >>> from tinygrad_cnn.data.transforms import Resize
+    >>> image = np.array([[0, 100], [100, 200]], np.uint8).reshape(1, 2, 2, 1)
+    >>> Resize(1)(image, np.random.default_rng(0)).ravel()
+    array([100], dtype=uint8)
+    """
 
     size: int
 

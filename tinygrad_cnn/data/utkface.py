@@ -56,6 +56,17 @@ class UTKFace(Dataset):
     `files`, `ages` (float32), `genders` and `races` describe them. `skipped` lists the files that were left
     out, each with the reason. Raises FileNotFoundError or NotADirectoryError for a bad `root` and ValueError
     where no usable image is found in it.
+
+    >>> import tempfile
+    >>> import cv2
+    >>> from tinygrad_cnn.data import SyntheticFaces, UTKFace
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for i, (image, age) in enumerate(SyntheticFaces(3, size=32)):
+    ...         _ = cv2.imwrite(f"{folder}/{age:.0f}_{i % 2}_0_{i}.jpg", image)
+    ...     faces = UTKFace(folder, image_size=32, cache_dir=f"{folder}/cache")
+    ...     image, age = faces[0]
+    >>> len(faces), image.shape, faces.ages, faces.genders
+    (3, (32, 32, 3), array([47., 77., 89.], dtype=float32), [1, 0, 0])
     """
 
     name = "UTKFace"

@@ -65,12 +65,29 @@ def load(path: PathLike) -> dict[str, np.ndarray]:
 
     Raises FileNotFoundError if there is no such file, ValueError if it is damaged, not of this format, or holds numbers
     that NumPy has no other type for.
+
+    >>> import os, tempfile
+    >>> import tinygrad_cnn as tg
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "w.safetensors")
+    ...     tg.save({"scale": tg.Tensor([1.0, 2.0])}, path)
+    ...     tg.load(path)
+    {'scale': array([1., 2.], dtype=float32)}
     """
     return _read(path)[1]
 
 
 def load_metadata(path: PathLike) -> dict[str, str]:
-    """Read the strings that were saved beside the arrays. Raises as `load` does."""
+    """Read the strings that were saved beside the arrays. Raises as `load` does.
+
+    >>> import os, tempfile
+    >>> from tinygrad_cnn import io
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "w.safetensors")
+    ...     io.save({}, path, metadata={"model": "AgeCNN"})
+    ...     io.load_metadata(path)
+    {'model': 'AgeCNN'}
+    """
     return _read(path)[0]
 
 

@@ -21,7 +21,14 @@ from .loop import reported, see
 
 @dataclass
 class AgeModel:
-    """A model that takes pictures `(N, 3, image_size, image_size)`, and how its outputs are read."""
+    """A model that takes pictures `(N, 3, image_size, image_size)`, and how its outputs are read.
+
+    >>> from tinygrad_cnn import data, nn, train
+    >>> network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, 1))
+    >>> model = train.AgeModel(network, 16, train.Regression(mean=33.0, std=20.0), median=29.0, data="nothing")
+    >>> model.predict(data.SyntheticFaces(2, size=16).batch([0, 1])[0]).shape
+    (2,)
+    """
 
     model: Module
     image_size: int  # pixels
@@ -54,7 +61,10 @@ class AgeModel:
         return see(self.model, self.head, pictures, self.flip)[1]
 
     def predict(self, images: np.ndarray) -> np.ndarray:
-        """The same for faces in uint8 RGB `(N, image_size, image_size, 3)`, in evaluation mode; no age is below 0."""
+        """Ages in years `(N,)`, or what else the head tells, for uint8 RGB `(N, image_size, image_size, 3)`.
+
+        In evaluation mode, without a graph; no age is below 0.
+        """
         self.model.eval()
         with no_grad():
             return reported(self.see(Tensor(to_float(images))))
@@ -72,6 +82,19 @@ def load_age_model(path: str | Path, models: Mapping[str, Callable[..., Module]]
     `models` maps a model's name to what makes it: `make(image_size)`, or `make(image_size, outputs)` for a head that
     takes more than one output. Raises FileNotFoundError, or ValueError where the file is damaged or does not hold
     such a model; a file that asks for more than it holds is refused before memory is taken for it.
+
+    >>> import os, tempfile
+    >>> import tinygrad_cnn as tg
+    >>> from tinygrad_cnn import nn, train
+    >>> class Tiny(nn.Sequential):
+    ...     def __init__(self, size):
+    ...         super().__init__(nn.Flatten(), nn.Linear(3 * size * size, 1))
+    >>> model = train.AgeModel(Tiny(16), 16, train.Regression(33.0, 20.0), median=29.0, data="nothing")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "age.safetensors")
+    ...     tg.save(model.model.state_dict(), path, metadata=model.metadata())
+    ...     train.load_age_model(path, {"Tiny": Tiny}).head.mean
+    33.0
     """
     about = load_metadata(path)
     if about.get("format", FORMAT) != FORMAT:

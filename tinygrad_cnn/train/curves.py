@@ -46,5 +46,6 @@ class Curves:
         self._writer.write_event(event)
 
     def close(self) -> None:
+        """End the file; where nothing was added there is none."""
         if self._writer is not None:
             self._writer.close()

@@ -303,6 +303,11 @@ def load_head(about: Mapping[str, str]) -> Head:
     """The head that a weights file's metadata describes, ready to predict; a file that names none has a Regression.
 
     Raises KeyError for what the metadata lacks; ValueError, TypeError or RecursionError for what it can't mean.
+
+    >>> import tinygrad_cnn as tg
+    >>> from tinygrad_cnn.train import load_head
+    >>> load_head({"age_mean_years": "33.0", "age_std_years": "20.0"}).predict(tg.Tensor([[0.5]])).tolist()
+    [43.0]
     """
     name = about.get("head", Regression.name)
     if name == Regression.name:

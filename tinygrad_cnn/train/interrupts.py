@@ -32,6 +32,12 @@ def sigterm_stops() -> Iterator[None]:
     """Inside, SIGTERM raises Stopped, as Ctrl-C raises KeyboardInterrupt, so that what is half done is tidied up.
 
     Outside the main thread, and where the program handles SIGTERM in its own way, nothing changes.
+
+    >>> import signal
+    >>> from tinygrad_cnn.train import sigterm_stops
+    >>> with sigterm_stops():
+    ...     signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    False
     """
     with _handled(signal.SIGTERM, (signal.SIG_DFL,), _stop):
         yield
@@ -44,6 +50,18 @@ def interrupts_wait() -> Iterator[Callable[[], None]]:
     So no step of the optimiser is left half done. A second one does not wait: it raises Stopped at once. One inside
     another waits for the calls of both, and the end of the block is such a call too. Outside the main thread, and
     where the program handles a signal in its own way, nothing changes for it.
+
+    >>> import signal
+    >>> from tinygrad_cnn.train import Interrupted, interrupts_wait
+    >>> try:
+    ...     with interrupts_wait() as stop_if_interrupted:
+    ...         signal.raise_signal(signal.SIGINT)
+    ...         print("this step is finished")
+    ...         stop_if_interrupted()
+    ... except Interrupted as interrupted:
+    ...     print(interrupted.number.name)
+    this step is finished
+    SIGINT
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: None

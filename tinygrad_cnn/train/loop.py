@@ -25,7 +25,15 @@ Step = Callable[[Tensor, Tensor], tuple[float, Tensor]]  # images and targets ->
 
 
 class Pass:
-    """What one pass over the faces has given so far; it grows with every batch that is added."""
+    """What one pass over the faces has given so far; it grows with every batch that is added.
+
+    >>> import numpy as np
+    >>> from tinygrad_cnn.train import AgeErrors, Pass
+    >>> seen = Pass(AgeErrors())
+    >>> seen.add(0.5, predicted=np.array([20.0, 30.0]), true=np.array([22.0, 30.0]))
+    >>> seen.loss, seen.errors.mae
+    (0.5, 1.0)
+    """
 
     def __init__(self, errors: Errors) -> None:
         self.errors = errors
@@ -56,6 +64,7 @@ class Pass:
 
     @property
     def images_per_second(self) -> float:
+        """Faces for each second that the pass took."""
         return self.errors.count / self.seconds
 
     def state_dict(self) -> dict[str, Any]:
@@ -97,6 +106,14 @@ def train_epoch(
     Raises FloatingPointError as soon as the loss or a gradient is no finite number, before that step changes anything,
     and says which operation was the first to make one: the step is run again under `detect_anomaly`. Raises ValueError
     for a loader without faces, and Interrupted for a Ctrl-C or a SIGTERM.
+
+    >>> from tinygrad_cnn import data, nn, optim, train
+    >>> faces = data.SyntheticFaces(8, size=16)
+    >>> loader, head = data.DataLoader(faces, batch_size=4), train.Regression.of(faces.ages)
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, 1))
+    >>> seen = train.train_epoch(model, loader, head, optim.AdamW(model.parameters(), lr=1e-3))
+    >>> seen.errors.count, seen.predicted.shape
+    (8, (8,))
     """
 
     def step(images: Tensor, targets: Tensor) -> tuple[float, Tensor]:
@@ -130,6 +147,16 @@ def evaluate(model: Module, loader: DataLoader, head: Head, title: str = "evalua
     """Loss and errors of the model as it is, in evaluation mode, with a progress bar; no graph is recorded.
 
     With `flip` a prediction is the mean of two: see `see`. The loss is that of the pictures as they are.
+    Raises FloatingPointError for a loss that is no finite number, ValueError for a loader without faces, and
+    Interrupted for a Ctrl-C or a SIGTERM.
+
+    >>> from tinygrad_cnn import data, nn, train
+    >>> faces = data.SyntheticFaces(8, size=16)
+    >>> loader, head = data.DataLoader(faces, batch_size=4), train.Regression.of(faces.ages)
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, 1))
+    >>> seen = train.evaluate(model, loader, head)
+    >>> seen.errors.count, seen.predicted.shape
+    (8, (8,))
     """
 
     def look(images: Tensor, targets: Tensor) -> tuple[float, Tensor]:

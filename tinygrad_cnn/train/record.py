@@ -41,6 +41,16 @@ class RunFolder:
     it is closed, no other run can have the folder. Raises BlockingIOError where another one has it, FileExistsError
     where it holds weights or checkpoints of an earlier run, which are never overwritten, FileNotFoundError where none
     is there to resume, and OSError where it can't be written.
+
+    >>> import os, tempfile
+    >>> from tinygrad_cnn.train import RunFolder
+    >>> with tempfile.TemporaryDirectory() as folder, RunFolder(f"{folder}/first") as run:
+    ...     run.say("it begins")
+    ...     run.append_history({"epoch": 1, "val_loss": 0.5}).name
+    ...     sorted(os.listdir(run.path))
+    it begins
+    'history.csv'
+    ['history.csv', 'log.txt']
     """
 
     def __init__(self, path: str | Path, resume: bool = False, tell: Callable[..., object] | None = None) -> None:
@@ -148,6 +158,10 @@ def environment() -> dict[str, Any]:
     """Versions of what a run's result depends on, its command line, and the commit, where there is one.
 
     The command line, behind `python`, does the same again in the same folder.
+
+    >>> from tinygrad_cnn.train import environment
+    >>> sorted(environment())
+    ['command_line', 'cpu_count', 'git_commit', 'platform', 'versions']
     """
     from .. import __version__
 

@@ -28,6 +28,15 @@ class Checkpoints:
 
     `step(state)`, called after each step of a training, writes one every so many steps; with `every=None`, as often as
     takes at most 1 % of the time in all.
+
+    >>> import tempfile
+    >>> from tinygrad_cnn.train import Checkpoints
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     checkpoints = Checkpoints(folder, every=2)
+    ...     for step in range(1, 6):
+    ...         checkpoints.step(lambda: {"step": step})
+    ...     checkpoints.latest()
+    ({'step': 4}, [])
     """
 
     def __init__(self, folder: str | Path, every: int | None = None) -> None:

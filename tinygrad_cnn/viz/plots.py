@@ -102,6 +102,12 @@ def plot_predictions(images: ArrayLike, true: ArrayLike, predicted: ArrayLike, t
 
     `images` are uint8 RGB `(N, H, W, 3)`, the ages `(N,)`. Raises ValueError for other images, and where there are
     not as many of each.
+
+    >>> import numpy as np
+    >>> from tinygrad_cnn.viz import plot_predictions
+    >>> figure = plot_predictions(np.zeros((2, 8, 8, 3), np.uint8), true=[20, 60], predicted=[23.4, 48.0])
+    >>> figure.axes[1].get_title().split("\\n")
+    ['age 60', 'predicted 48']
     """
     images, (true, predicted) = _array(images), _ages(true, predicted)
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
@@ -121,9 +127,13 @@ def plot_predictions(images: ArrayLike, true: ArrayLike, predicted: ArrayLike, t
 
 
 def plot_scatter(true: ArrayLike, predicted: ArrayLike, title: str = "") -> Figure:
-    """Predicted against true age, one hexagon per few years, its colour the number of faces in it.
+    """Predicted against true age, both `(N,)` in years: a hexagon per few years, its colour the number of faces.
 
     Raises ValueError where there are not as many true as predicted ages, or none.
+
+    >>> from tinygrad_cnn.viz import plot_scatter
+    >>> plot_scatter(true=[20, 60], predicted=[23.4, 48.0]).axes[0].get_ylabel()
+    'predicted age (years)'
     """
     with optional_import():
         from matplotlib.colors import LogNorm
@@ -151,9 +161,16 @@ def plot_scatter(true: ArrayLike, predicted: ArrayLike, title: str = "") -> Figu
 
 
 def plot_error_by_age(true: ArrayLike, predicted: ArrayLike, median: float | None = None, title: str = "") -> Figure:
-    """Mean absolute error for each decade of true age, beside that of always predicting `median` (years).
+    """Mean absolute error for each decade of true age, beside that of always predicting `median`.
+
+    Ages are `(N,)`, all in years.
 
     Raises ValueError where there are not as many true as predicted ages, or none.
+
+    >>> from tinygrad_cnn.viz import plot_error_by_age
+    >>> figure = plot_error_by_age(true=[20, 60, 61], predicted=[23.4, 48.0, 55.0], median=30)
+    >>> [f"{bar.get_height():.1f}" for bar in figure.axes[0].patches[:2]]
+    ['3.4', '9.0']
     """
     true, predicted = _ages(true, predicted)
     figure = _figure(9, 4.6, title)
