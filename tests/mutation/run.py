@@ -117,7 +117,7 @@ def trace(files: list[Path], known: set[str], part: slice, to: Path) -> str:
     tracer = Trace(files, known, part)
     status = pytest.main([*PYTEST, *TESTS], plugins=[tracer])
     tracer.save(to)
-    return "" if status in (0, 5) else f"without a mutant pytest ends with {status!r}"
+    return f"Without a mutant pytest ends with {status!r}."
 
 
 def first_killer(mutant: Mutant, tests: Tests, attempt: Callable[[list[str]], str]) -> tuple[str, int]:
@@ -193,7 +193,7 @@ def main(argv: list[str] | None = None) -> None:
     if arguments.again or not any(out.glob("lines*.json")):
         known, first = set(Tests(out).seconds), len(list(out.glob("lines*.json")))
         to = [out / f"lines{first + i}.json" for i in range(n)]
-        at_once(n, lambda i: print(fork(trace, files, known, slice(i, None, n), to[i], seconds=3600), end=""))
+        at_once(n, lambda i: print(fork(trace, files, known, slice(i, None, n), to[i], seconds=3600)))
     tests = Tests(out)
     if not (out / "drawn.json").exists():
         (out / "drawn.json").write_text(json.dumps(drawn(files)))
