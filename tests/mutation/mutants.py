@@ -126,7 +126,7 @@ def functions_below(folder: Path) -> dict[CodeType, list[FunctionType]]:
     """All functions that live, by their code, of which several may share one."""
     found: dict[CodeType, list[FunctionType]] = {}
     for function in gc.get_objects():
-        if isinstance(function, FunctionType) and function.__code__.co_filename.startswith(str(folder)):
+        if type(function) is FunctionType and function.__code__.co_filename.startswith(str(folder)):
             found.setdefault(function.__code__, []).append(function)
     return found
 

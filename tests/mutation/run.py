@@ -31,7 +31,7 @@ from tests.mutation.mutants import Mutant, drawn, functions_below, mutate, put_i
 
 ROOT = Path(__file__).resolve().parents[2]
 MUTATED = ["tinygrad_cnn/autograd.py", "tinygrad_cnn/ops/*.py", "tinygrad_cnn/kernels/*.py"]
-TESTS = ["tests/kernels", "tests/ops", "tests/parity", "tests/test_anomaly.py",
+TESTS = ["tests/kernels", "tests/ops", "tests/parity", "tests/nn/test_summary.py", "tests/test_anomaly.py",
          "tests/test_array_protocol.py", "tests/test_autograd.py", "tests/test_grad.py", "tests/test_gradcheck.py",
          "tests/test_guard.py", "tests/test_inplace.py", "tests/test_modes.py", "tests/test_primitive.py",
          "tests/test_profiler.py", "tests/test_protocols.py", "tests/test_tensor.py", "tests/test_training_step.py",
