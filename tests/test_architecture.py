@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -85,6 +86,14 @@ def test_type_checkers_see_the_names_that_are_imported_later():
     imports = [node for node in block.body if isinstance(node, ast.ImportFrom)]
     seen = {name.name: node.module for node in imports for name in node.names}
     assert seen == dict.fromkeys(tg._rooms) | tg._rooms_of
+
+
+def test_every_public_name_is_declared_so():
+    """A type checker takes what a typed package imports and does not declare for private."""
+    public = {name for name in dir(tg) if not name.startswith("_") and not isinstance(getattr(tg, name), ModuleType)}
+    modules = {name for name in tg.__all__ if isinstance(getattr(tg, name), ModuleType)}
+    assert {*tg.__all__} == public - {"TYPE_CHECKING", "import_module"} | modules
+    python("from tinygrad_cnn import *; Tensor, nn, draw, export_onnx, einsum")
 
 
 def test_a_name_that_does_not_exist_is_an_attribute_error():

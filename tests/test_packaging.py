@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCES = [path for path in (ROOT / "tinygrad_cnn").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
 NAMES = {path.relative_to(ROOT).as_posix() for path in SOURCES}
 VERSION = tg.__version__
+PROGRAM = Path(__file__).parent / "small_network.py"  # what somebody who has installed the package writes
 
 
 @pytest.fixture(scope="module")
@@ -81,15 +82,31 @@ def test_a_plain_install_asks_for_what_numpy_needs_and_no_more(built):
     assert sorted(always) == ["numpy", "safetensors", "threadpoolctl"]
 
 
-@pytest.mark.network
-def test_installed_alone_it_trains_a_small_network(built, tmp_path):
-    venv.create(tmp_path / "venv", with_pip=True)
-    python = tmp_path / "venv" / "bin" / "python"
+@pytest.fixture(scope="module")
+def alone(built, tmp_path_factory):
+    """The Python of an environment with the wheel and what it asks for."""
+    folder = tmp_path_factory.mktemp("alone") / "venv"
+    venv.create(folder, with_pip=True)
+    python = folder / "bin" / "python"
     subprocess.run([python, "-m", "pip", "install", "--quiet", wheel_in(built)], check=True)
-    code = (Path(__file__).parent / "small_network.py").read_text(encoding="utf-8")
-    run = subprocess.run([python, "-I", "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    return python
+
+
+@pytest.mark.network
+def test_installed_alone_it_trains_a_small_network(alone, tmp_path):
+    code = PROGRAM.read_text(encoding="utf-8")
+    run = subprocess.run([alone, "-I", "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     assert float(run.stdout) < 0.05
+
+
+@pytest.mark.network
+def test_a_program_that_uses_it_passes_the_strictest_type_check(alone, tmp_path):
+    pytest.importorskip("mypy")
+    shutil.copy(PROGRAM, tmp_path)
+    command = [sys.executable, "-m", "mypy", "--strict", "--python-executable", alone, PROGRAM.name]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,10 @@ import pytest
 import tinygrad_cnn as tg
 from tinygrad_cnn import nn
 
-onnxruntime = pytest.importorskip("onnxruntime")
-
 
 def session(model: Any) -> Any:
     """ONNX Runtime with a model: a path, or bytes."""
+    onnxruntime = pytest.importorskip("onnxruntime")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
