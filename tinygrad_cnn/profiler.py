@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -129,6 +129,8 @@ class profile:  # noqa: N801 - a context manager reads like a function
 
     def table(self) -> str:
         """The costs as text: share is that of the time in primitives, GB/s what was moved over all their time."""
+        from .notebook import Text
+
         wall, costs = self.wall_seconds, self.costs
         everything = Cost(
             "all primitives",
@@ -145,13 +147,16 @@ class profile:  # noqa: N801 - a context manager reads like a function
         head, *body, foot = (_aligned(cells, widths) for cells in (*lines, last))
         outside = max(wall - total, 0.0)
         end = f"{1e3 * wall:,.1f} ms in all, {1e3 * outside:,.1f} ms of them outside primitives"
-        return "\n".join([rule, head, rule, *body, rule, foot, end])
+        return Text("\n".join([rule, head, rule, *body, rule, foot, end]))
 
     def __str__(self) -> str:
         return self.table()
 
     def __repr__(self) -> str:
         return f"<profile: {len(self._runs)} runs of primitives, {1e3 * self.total_seconds:.1f} ms>"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # a notebook's text
+        printer.text(repr(self) if self._began is None else self.table())
 
     def chrome_trace(self, path: str | os.PathLike[str]) -> None:
         """Write every run to a JSON file for chrome://tracing or ui.perfetto.dev, one line of time per thread.

@@ -102,6 +102,11 @@ class Protocols:
             extra = f", shape={self.shape}" + extra
         return f"{kind}({values}{extra})"
 
+    def _repr_html_(self: Any) -> str | None:
+        from .notebook import tensor_html
+
+        return tensor_html(self)
+
     def __deepcopy__(self: Any, memo: dict[int, Any]) -> Any:
         if not self.is_leaf:
             raise RuntimeError("deepcopy: only leaf tensors can be copied; use detach() first")

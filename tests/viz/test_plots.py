@@ -282,9 +282,11 @@ def test_a_history_with_a_column_missing_short_or_empty_is_an_error():
     ],
     ids=["history", "predictions", "scatter", "error by age", "filters"],
 )
-def test_every_plot_is_a_plain_figure(figure):
-    assert type(figure()) is Figure
-    assert png(figure())
+def test_every_plot_is_a_figure_that_can_be_saved_and_that_a_notebook_shows(figure):
+    shown = figure()
+    assert isinstance(shown, Figure)
+    assert png(shown)
+    assert shown._repr_png_().startswith(b"\x89PNG")
 
 
 def test_plots_need_neither_pyplot_nor_a_display():

@@ -47,6 +47,9 @@ class Dataset:
         """What an error message calls the image at `index`."""
         return f"index {index}"
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {len(self):,} images>"
+
 
 class ArrayDataset(Dataset):
     """Images and targets held in memory, or in a memory-mapped file.

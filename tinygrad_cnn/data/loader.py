@@ -73,6 +73,9 @@ class DataLoader:
         whole, rest = divmod(len(self.dataset), self.batch_size)
         return whole + (rest > 0 and not self.drop_last)
 
+    def __repr__(self) -> str:
+        return f"<DataLoader: {len(self):,} batches of {self.batch_size} from {self.dataset!r}>"
+
     def set_epoch(self, epoch: int, batch: int = 0) -> None:
         """Make the next iteration that of `epoch` (from 0), starting with its batch number `batch`."""
         if epoch < 0 or batch < 0:

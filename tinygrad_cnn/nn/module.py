@@ -341,6 +341,11 @@ class Module:
         body = "".join("\n" + line for line in lines).replace("\n", "\n  ")
         return f"{type(self).__name__}({body}\n)"
 
+    def _repr_html_(self) -> str | None:
+        from ..notebook import module_html
+
+        return module_html(self)
+
 
 def _visit(
     name: str, value: Any, only: Module | None, remove_duplicate: bool, seen: set[int]

@@ -66,6 +66,8 @@ def summary(model: Module, input_shape: Sequence[int], batch_size: int = 1) -> s
     Forward activations  64 B
     ──────────────────────────────────────────────────────────
     """
+    from ..notebook import Text
+
     if not isinstance(input_shape, Sequence):
         raise TypeError(f"summary: input_shape must be a tuple such as (3, 128, 128), not {input_shape!r}")
     tensors = [*model.parameters(), *model.buffers()]
@@ -81,7 +83,7 @@ def summary(model: Module, input_shape: Sequence[int], batch_size: int = 1) -> s
     text = [_aligned(line, widths) for line in lines]
     trained = sum(p.data.size for p in model.parameters() if p.requires_grad)
     total = sum(p.data.size for p in model.parameters())
-    return "\n".join(
+    table = "\n".join(
         [
             rule,
             text[0],
@@ -95,6 +97,7 @@ def summary(model: Module, input_shape: Sequence[int], batch_size: int = 1) -> s
             rule,
         ]
     )
+    return Text(table)
 
 
 class _Watch(contextlib.ExitStack):

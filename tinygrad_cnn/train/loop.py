@@ -67,6 +67,9 @@ class Pass:
         """Faces for each second that the pass took."""
         return self.errors.count / self.seconds
 
+    def __repr__(self) -> str:
+        return f"<Pass: loss {self.loss:.4g}, {self.errors!r}>" if self.errors.count else "<Pass: no batch yet>"
+
     def state_dict(self) -> dict[str, Any]:
         """All that `load_state_dict` needs to add the same batches again: so every sum is the same to the bit."""
         losses = np.array([loss for loss, _, _ in self._batches], np.float64)

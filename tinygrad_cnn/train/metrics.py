@@ -36,6 +36,11 @@ class Errors(Protocol):
         """All figures as plain numbers, ready for a json file."""
 
 
+def _shown(errors: Errors) -> str:
+    said = f", {errors.words()}" if errors.count else ""
+    return f"<{type(errors).__name__}: {errors.count:,} faces{said}>"
+
+
 class AgeErrors:
     """The errors, in years, of any number of predicted ages; summed in float64.
 
@@ -95,6 +100,8 @@ class AgeErrors:
     def by_decade(self) -> dict[int, tuple[int, float]]:
         """First age of each decade that has faces -> (number of faces, their mean absolute error in years)."""
         return {first: (n, total / n) for first, (n, total) in sorted(self._decades.items())}
+
+    __repr__ = _shown
 
     def figures(self) -> dict[str, float]:
         return {"mae_years": self.mae}
@@ -166,6 +173,8 @@ class Confusion:
         faces = self.matrix.sum(axis=1)
         return self.names[faces.argmax()], float(faces.max()) / self._counted()
 
+    __repr__ = _shown
+
     def figures(self) -> dict[str, float]:
         return {"accuracy": self.accuracy}
 
@@ -219,6 +228,8 @@ class Together:
         for errors, part, column in zip(self.each.values(), parts, np.asarray(true).T, strict=True):
             errors.update(part, column)
         return self
+
+    __repr__ = _shown
 
     def figures(self) -> dict[str, float]:
         """Those of the first under their own names, those of the others with their subjects."""

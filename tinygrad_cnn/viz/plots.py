@@ -1,11 +1,12 @@
 """Pictures of a training run, each a function from plain numbers to a matplotlib Figure.
 
 The figures are built without pyplot: no display is needed and no global state is touched.
-`figure.savefig("x.png")` writes one. All ages and errors are in years.
+`figure.savefig("x.png")` writes one, and a notebook shows it. All ages and errors are in years.
 """
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -296,13 +297,19 @@ def _grid(count: int, most: int, width: float, height: float, title: str) -> tup
 
 
 def _figure(width: float, height: float, title: str) -> Figure:
-    """An empty figure, sizes in inches, that makes room for its labels."""
+    """An empty figure, sizes in inches, that makes room for its labels, and that a notebook shows."""
     with optional_import():
         from matplotlib.figure import Figure
         from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+    class Picture(Figure):
+        def _repr_png_(self) -> bytes:
+            picture = io.BytesIO()
+            self.savefig(picture, format="png")
+            return picture.getvalue()
+
     layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1)  # inches
-    figure = Figure(figsize=(width, height), dpi=130, layout=layout, facecolor="white")
+    figure = Picture(figsize=(width, height), dpi=130, layout=layout, facecolor="white")
     if title:
         figure.suptitle(title, fontsize=12, color=INK, fontweight="bold")
     return figure
