@@ -230,6 +230,12 @@ z(3).gather(0, z(2))
     ValueError: gather: index must be integers whose shape fits inside (3,) apart from dim 0
 z(3).gather(0, Tensor([5]))
     IndexError: gather: index must lie in [0, 3) along dim 0
+z(3).gather(0, Tensor([-1]))
+    IndexError: gather: index must lie in [0, 3) along dim 0
+tg.ops.take_along_dim(z(3), z(3), 0)
+    ValueError: take_along_dim: indices must be integers with as many axes as x (3,), got float32 of shape (3,)
+tg.ops.take_along_dim(z(2, 3), Tensor([0]), 0)
+    ValueError: take_along_dim: indices must be integers with as many axes as x (2, 3), got int64 of shape (1,)
 """
 
 LOSSES = """

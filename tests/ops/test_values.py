@@ -286,3 +286,7 @@ def test_where_takes_no_notice_of_the_other_branch() -> None:
     tg.where(x > 0, x, 1.0).sqrt().sum().backward()
     assert x.grad is not None
     assert x.grad.tolist() == [0.0, 0.25]
+
+
+def test_a_transposed_convolution_may_end_in_a_single_place() -> None:
+    assert F.conv_transpose2d(Tensor([[[[3.0]]]]), Tensor([[[[2.0]]]])).tolist() == [[[[6.0]]]]

@@ -158,7 +158,7 @@ def gather(x: Tensor, dim: int, index: Any) -> Tensor:
             f"gather: index must be integers whose shape fits inside {x.shape} apart from dim {dim}, "
             f"got {positions.dtype} of shape {positions.shape}"
         )
-    if positions.size and not 0 <= positions.min() <= positions.max() < x.shape[dim]:
+    if not 0 <= positions.min() <= positions.max() < x.shape[dim]:
         raise IndexError(f"gather: index must lie in [0, {x.shape[dim]}) along dim {dim}")
     return take(x, index=_along(positions, dim))
 

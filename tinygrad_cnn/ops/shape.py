@@ -272,7 +272,7 @@ def pad(x: Tensor, pad: Sequence[int], mode: str = "constant", value: float | No
         raise ValueError(f"pad: {given} crops more than shape {x.shape} has")
     if mode == "constant":
         crop = tuple(slice(max(-b, 0), n - max(-a, 0)) for n, (b, a) in zip(x.shape, widths, strict=True))
-        x = x[crop] if min(given, default=0) < 0 else x
+        x = x[crop] if min(given) < 0 else x
         widths = tuple((max(b, 0), max(a, 0)) for b, a in widths)
         return pad_constant(x, widths=widths, value=value or 0) if any(map(any, widths)) else x
     for dim, (before, after) in enumerate(widths):
