@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -61,12 +62,20 @@ class Tests:
             for file, line, numbers in saved["lines"]:
                 self.of_lines.setdefault((file, line), []).extend(names[i] for i in numbers)
 
-    def rounds(self, mutant: Mutant) -> Iterator[list[str]]:
-        """The tests that a mutant meets: each round those that the ones before left out."""
+    def rounds(self, mutant: Mutant, few_files: bool) -> Iterator[list[str]]:
+        """The tests that a mutant meets: each round those that the ones before left out.
+
+        With `few_files`, for runs that have to collect them, the first round is of three test files.
+        """
         line = self.of_lines.get((mutant.file, mutant.line), [])
-        file = {test for (name, _), tests in self.of_lines.items() if name == mutant.file for test in tests}
+        file = list({test for (name, _), tests in self.of_lines.items() if name == mutant.file for test in tests})
+        first = line
+        if few_files:
+            first = line or file
+            most = Counter(test.split("::")[0] for test in first).most_common(3)
+            first = [test for test in first if test.split("::")[0] in dict(most)]
         met: set[str] = set()
-        for budget, tests in zip(ROUNDS, (line, line, file), strict=True):
+        for budget, tests in zip(ROUNDS, (first, line, file), strict=True):
             quickest = sorted((test for test in tests if test not in met), key=self.seconds.__getitem__)
             spent = itertools.accumulate(self.seconds[test] for test in quickest)
             chosen = [test for test, sum_ in zip(quickest, spent, strict=True) if sum_ <= budget]

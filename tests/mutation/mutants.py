@@ -19,6 +19,7 @@ from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
 SEED = 7
+Functions = dict[CodeType, list[FunctionType]]
 PUNCTUATION = {"(", ")", "[", "]", "{", "}", ",", ":", ".", "=", "->"}
 
 
@@ -122,18 +123,16 @@ def on_import(code: CodeType) -> tuple[Any, ...]:
     return code.co_code, code.co_names, repr([x for x in code.co_consts if not isinstance(x, CodeType)])
 
 
-def functions_below(folder: Path) -> dict[CodeType, list[FunctionType]]:
+def functions_below(folder: Path) -> Functions:
     """All functions that live, by their code, of which several may share one."""
-    found: dict[CodeType, list[FunctionType]] = {}
+    found: Functions = {}
     for function in gc.get_objects():
         if type(function) is FunctionType and function.__code__.co_filename.startswith(str(folder)):
             found.setdefault(function.__code__, []).append(function)
     return found
 
 
-def put_into(
-    functions: dict[CodeType, list[FunctionType]], path: Path, text: str, called_on_import: set[CodeType]
-) -> None:
+def put_into(functions: Functions, path: Path, text: str, called_on_import: set[CodeType]) -> None:
     """Give functions a mutant's code; ImportError where a new import is due for it to have its effect."""
     found = 0
     for old, new in swaps(compiled(path.read_text(), path), compiled(text, path)):

@@ -12,6 +12,8 @@ the mutant. What came of each is appended to results.jsonl in `--out`: a stopped
 from __future__ import annotations
 
 import argparse
+import functools
+import gc
 import importlib
 import json
 import os
@@ -20,14 +22,14 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
 from tests.mutation.lines import Tests, Trace
-from tests.mutation.mutants import Mutant, drawn, functions_below, mutate, put_into, put_into_import
+from tests.mutation.mutants import Functions, Mutant, drawn, functions_below, mutate, put_into, put_into_import
 
 ROOT = Path(__file__).resolve().parents[2]
 MUTATED = ["tinygrad_cnn/autograd.py", "tinygrad_cnn/ops/*.py", "tinygrad_cnn/kernels/*.py"]
@@ -38,7 +40,7 @@ TESTS = ["tests/kernels", "tests/ops", "tests/parity", "tests/nn/test_summary.py
          "tinygrad_cnn/autograd.py", "tinygrad_cnn/ops", "tinygrad_cnn/kernels"]  # fmt: skip
 SLOW_IMPORTS = ["numpy", "_pytest.doctest", "hypothesis.extra.numpy", "mpmath", "safetensors.numpy", "threadpoolctl",
                 "torch"]  # fmt: skip
-PYTEST = ["-q", "-s", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+PYTEST = ["-q", "-s", "--tb=no", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
 ON_IMPORT = "runs on import"
 MEMORY = 8 << 30  # bytes of addresses for each run
 PATIENCE = 30  # seconds of CPU beyond five times what the tests take without a mutant
@@ -120,10 +122,10 @@ def trace(files: list[Path], known: set[str], part: slice, to: Path) -> str:
     return f"Without a mutant pytest ends with {status!r}."
 
 
-def first_killer(mutant: Mutant, tests: Tests, attempt: Callable[[list[str]], str]) -> tuple[str, int]:
-    """What the rounds say until a test fails: that test, or `passed`; and how many tests were chosen for them."""
+def first_killer(rounds: Iterable[list[str]], tests: Tests, attempt: Callable[[list[str]], str]) -> tuple[str, int]:
+    """What rounds of tests say until one fails: that test, or `passed`; and how many tests were chosen for them."""
     said, met = "passed", 0
-    for chosen in tests.rounds(mutant):
+    for chosen in rounds:
         met += len(chosen)
         said = fork(attempt, chosen, seconds=PATIENCE + 5 * sum(map(tests.seconds.__getitem__, chosen)))
         if said != "passed":
@@ -131,7 +133,7 @@ def first_killer(mutant: Mutant, tests: Tests, attempt: Callable[[list[str]], st
     return said, met
 
 
-def in_functions(mine: list[Mutant], tests: Tests, record: Callable[..., None]) -> None:
+def in_functions(mine: list[Mutant], tests: Tests, record: Callable[..., None], processes: int) -> None:
     """Try mutants by giving functions their code."""
     called_on_import: set[CodeType] = set()
 
@@ -139,41 +141,52 @@ def in_functions(mine: list[Mutant], tests: Tests, record: Callable[..., None]) 
         if event == "call" and frame.f_code.co_filename.startswith(str(Path.cwd())):
             called_on_import.add(frame.f_code)
 
+    def attempt(session: Session, functions: Functions, path: Path, text: str, chosen: list[str]) -> str:
+        try:
+            put_into(functions, path, text, called_on_import)
+        except ImportError:
+            return ON_IMPORT
+        return session.first_failure(chosen)
+
     def work(session: Session) -> None:
-        sys.setprofile(None)
         functions = functions_below(Path.cwd())
-        for mutant in mine:
-            path = Path(mutant.file).resolve()
-            text = mutate(mutant, path.read_text())
-            if text is None:
-                record(mutant, text, "no mutant")
-                continue
+        gc.freeze()  # so that a fork copies little, and collects little
 
-            def attempt(chosen: list[str], path: Path = path, text: str = text) -> str:
-                try:
-                    put_into(functions, path, text, called_on_import)
-                except ImportError:
-                    return ON_IMPORT
-                return session.first_failure(chosen)
+        def part(i: int) -> None:
+            for mutant in mine[i::processes]:
+                path = Path(mutant.file).resolve()
+                if (text := mutate(mutant, path.read_text())) is None:
+                    record(mutant, text, "no mutant")
+                else:
+                    try_it = functools.partial(attempt, session, functions, path, text)
+                    record(mutant, text, *first_killer(tests.rounds(mutant, few_files=False), tests, try_it))
 
-            record(mutant, text, *first_killer(mutant, tests, attempt))
+        at_once(processes, part)
 
+    sys.path.insert(0, str(Path.cwd()))
     sys.setprofile(note)
+    for file in sorted({mutant.file for mutant in mine}):
+        importlib.import_module(file.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
+    sys.setprofile(None)
     collected(TESTS, work)
 
 
-def by_import(mine: list[Mutant], tests: Tests, record: Callable[..., None]) -> None:
+def by_import(mine: list[Mutant], tests: Tests, record: Callable[..., None], processes: int) -> None:
     """Try mutants by importing them."""
-    for mutant in mine:
-        path = Path(mutant.file).resolve()
-        text = mutate(mutant, path.read_text()) or ""
 
-        def attempt(chosen: list[str], path: Path = path, text: str = text) -> str:
-            put_into_import(path, text)
-            files = list(dict.fromkeys(test.split("::")[0] for test in chosen))
-            return collected(files, lambda session: session.first_failure(chosen)) or "cannot be imported"
+    def attempt(path: Path, text: str, chosen: list[str]) -> str:
+        put_into_import(path, text)
+        files = list(dict.fromkeys(test.split("::")[0] for test in chosen))
+        return collected(files, lambda session: session.first_failure(chosen)) or "cannot be imported"
 
-        record(mutant, text, *first_killer(mutant, tests, attempt))
+    def part(i: int) -> None:
+        for mutant in mine[i::processes]:
+            path = Path(mutant.file).resolve()
+            text = mutate(mutant, path.read_text()) or ""
+            try_it = functools.partial(attempt, path, text)
+            record(mutant, text, *first_killer(tests.rounds(mutant, few_files=True), tests, try_it))
+
+    at_once(processes, part)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -198,10 +211,12 @@ def main(argv: list[str] | None = None) -> None:
     if not (out / "drawn.json").exists():
         (out / "drawn.json").write_text(json.dumps(drawn(files)))
     sample = [Mutant(*fields) for fields in json.loads((out / "drawn.json").read_text())[: arguments.count]]
-    for way, kinds in ((in_functions, {None, "passed"} if arguments.again else {None}), (by_import, {ON_IMPORT})):
+    new = {None, "passed"} if arguments.again else {None}
+    for way, kinds in ((by_import, {ON_IMPORT}), (in_functions, new), (by_import, {ON_IMPORT})):
         done = outcomes(out / "results.jsonl")
         due = [mutant for mutant in sample if done.get(mutant, {}).get("outcome") in kinds]
-        at_once(n, lambda i, way=way, due=due: way(due[i::n], tests, recorder(out / "results.jsonl")))
+        if due:
+            at_once(1, lambda _, way=way, due=due: way(due, tests, recorder(out / "results.jsonl"), n))
 
 
 def at_once(processes: int, function: Callable[[int], Any]) -> None:
