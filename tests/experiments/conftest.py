@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from experiments.utkface_age import main
-from tinygrad_cnn.data import SyntheticFaces
+from tests.runs import draw_photos
 
 SCRIPT = Path(__file__).resolve().parents[2] / "experiments" / "utkface_age.py"
 SMALL = ["--data", "synthetic", "--limit", "200", "--image-size", "32", "--epochs", "2"]
@@ -70,13 +70,7 @@ def predict(command, trained):
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory):
     """A folder in UTKFace's layout: 60 pictures, one that can't be read, one without an age."""
-    import cv2
-
-    folder = tmp_path_factory.mktemp("photos")
-    faces = SyntheticFaces(60, 48, seed=5)
-    for i in range(60):
-        image, age = faces[i]
-        cv2.imwrite(str(folder / f"{age:.0f}_{i % 2}_{i % 5}_{20170100000000000 + i}.jpg.chip.jpg"), image[:, :, ::-1])
+    folder = draw_photos(tmp_path_factory.mktemp("photos"), 60, 48)
     (folder / "30_0_0_20170199999999999.jpg.chip.jpg").write_bytes(b"no picture")
     (folder / "unknown_0_0_20170199999999998.jpg.chip.jpg").write_bytes(b"")
     return folder

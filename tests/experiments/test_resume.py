@@ -8,12 +8,10 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-import tinygrad_cnn as tg
 from experiments.age import fit
-from tinygrad_cnn.io import load_metadata
+from tests.runs import assert_same_end
 from tinygrad_cnn.train import Checkpoints
 
 FEW = ["--data", "synthetic", "--limit", 40, "--batch-size", 8, "--threads", 1]  # 4 steps in an epoch
@@ -85,33 +83,6 @@ def ctrl_c():
 
 def die():
     raise Killed
-
-
-def history(folder):
-    with open(folder / "history.csv", newline="") as file:
-        return [{k: v for k, v in row.items() if "second" not in k} for row in csv.DictReader(file)]
-
-
-def leaves(state, path=""):
-    """Every number, string and array of a state, by its path."""
-    if isinstance(state, (dict, list)):
-        pairs = state.items() if isinstance(state, dict) else enumerate(state)
-        return {name: leaf for key, value in pairs for name, leaf in leaves(value, f"{path}/{key}").items()}
-    return {path: state}
-
-
-def assert_same_end(folder, other):
-    assert history(Path(folder)) == history(Path(other))
-    for name in ("best.safetensors", "last.safetensors"):
-        assert load_metadata(Path(folder, name)) == load_metadata(Path(other, name))
-        weights, others = tg.load(Path(folder, name)), tg.load(Path(other, name))
-        assert all(weights[key].tobytes() == others[key].tobytes() for key in weights | others)
-    first, second = (leaves(Checkpoints(f).latest()[0]) for f in (folder, other))
-    assert first.keys() == second.keys()
-    for path, value in first.items():
-        if not path.startswith("/settings/") and "second" not in path:
-            np.testing.assert_array_equal(value, second[path], err_msg=path)
-    assert Path(folder, "metrics.json").read_bytes() == Path(other, "metrics.json").read_bytes()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")

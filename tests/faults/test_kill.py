@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from .conftest import assert_same_end
+from tests.runs import assert_same_end
 
 pytestmark = pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="looks up files by their descriptors")
 

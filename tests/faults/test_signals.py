@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from .conftest import assert_same_end
+from tests.runs import assert_same_end
 
 LONG = ["--image-size", 16, "--epochs", 500, "--batch-size", 8, "--threads", 2, "--lr", "1e-4"]
 BOTH = pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -2,7 +2,7 @@
 
 import signal
 
-from .conftest import assert_same_end
+from tests.runs import assert_same_end
 
 LONG = ["--image-size", 16, "--epochs", 500, "--batch-size", 8, "--threads", 1]
 
