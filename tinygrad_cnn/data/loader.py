@@ -173,8 +173,8 @@ def _ahead(items: Iterator[Item], depth: int) -> Iterator[Item]:
             ready.put(_End(error))
 
     thread = threading.Thread(target=work, name="DataLoader", daemon=True)
-    thread.start()
     try:
+        thread.start()  # in here: a Ctrl-C may come before it returns
         while not isinstance(item := ready.get(), _End):
             yield item
         if item.error is not None:
@@ -184,7 +184,8 @@ def _ahead(items: Iterator[Item], depth: int) -> Iterator[Item]:
         stop.set()
         while not ready.empty():  # make room for a put that waits, after which the thread sees `stop`
             ready.get_nowait()
-        thread.join()
+        if thread.is_alive():  # else it is over, or ends at its first item if it ever begins
+            thread.join()
 
 
 class _End:
