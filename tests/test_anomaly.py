@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 import tinygrad_cnn as tg
 import tinygrad_cnn.functional as F
 from tests.ops.cases import ALL
-from tinygrad_cnn import Tensor, modes, nn
+from tinygrad_cnn import Tensor, anomaly, modes, nn
 from tinygrad_cnn.anomaly import AnomalyError
 
 
@@ -59,6 +60,33 @@ def with_a_nan_in_the_image() -> None:
     with_weights(lambda model: None, images)
 
 
+def half(*values: float) -> Tensor:
+    return Tensor(np.array(values, np.float16), requires_grad=True)
+
+
+@tg.primitive(x=lambda g, x: g)
+def own_log(x: Any) -> Any:
+    return np.log(x)
+
+
+def validate(model: nn.Module) -> Tensor:
+    with tg.no_grad():
+        return F.l1_loss(model.eval()(Tensor(IMAGES)), Tensor(np.zeros((2, 1), np.float32)))
+
+
+def in_half_precision() -> None:
+    model = Net()
+    for parameter in model.parameters():
+        parameter.data = np.full(parameter.shape, 300, np.float16)
+    model(Tensor(IMAGES.astype(np.float16))).sum().backward()
+
+
+def spoilt_in_validation() -> None:
+    model = Net()
+    set_to(model.conv1.bias, np.nan)
+    validate(model)
+
+
 FOUND: dict[str, tuple[Callable[[], Any], str]] = {
     "0 / 0": (
         lambda: leaf(0, 1) / leaf(0, 1),
@@ -100,6 +128,20 @@ FOUND: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: Tensor(np.array([300.0], np.float16), requires_grad=True).square().sum().backward(),
         r"starts from an infinity: square",
     ),
+    "float16 weights": (
+        in_half_precision,
+        r"starts from an infinity: conv2d \(forward, in Net\.conv2: Conv2d\) made an infinity of finite numbers",
+    ),
+    "a loss function": (
+        lambda: F.mse_loss(leaf(1e30), Tensor([0.0])).backward(),
+        r"^backward\(\) starts from an infinity: mse_loss \(forward\) made an infinity of finite numbers",
+    ),
+    "a loss function that is given an infinity": (
+        lambda: F.cross_entropy(Tensor([[np.inf, 1.0]], requires_grad=True), Tensor(np.array([0]))),
+        r"^cross_entropy \(forward\) met an infinity that was there before: in an input of shape \(1, 2\)",
+    ),
+    "an operation of one's own": (lambda: own_log(leaf(-1)), r"^own_log \(forward\) made a NaN of finite numbers"),
+    "in a validation": (spoilt_in_validation, r"Net\.conv1: Conv2d\) met a NaN .* in the parameter conv1\.bias of Net"),
     "without a graph": (tg.no_grad(lambda: Tensor([-1.0]).sqrt()), r"^sqrt \(forward\) made a NaN"),
     "a second derivative": (
         lambda: tg.grad((x := leaf(0.0)) ** 1.5, x, create_graph=True)[0].backward(),  # type: ignore[union-attr]
@@ -113,7 +155,41 @@ def test_the_first_operation_is_named(name: str) -> None:
     call, message = FOUND[name]
     with pytest.raises(AnomalyError, match=message) as found, tg.detect_anomaly():
         call()
-    assert "Try: lower the learning rate" in str(found.value)
+    assert ADVICE.get(name, anomaly.LARGE) == found.value.args[1]
+    assert str(found.value).endswith(f". Try: {found.value.args[1]}")
+
+
+ADVICE = {
+    "0 / 0": anomaly.DOMAIN,
+    "a root": anomaly.DOMAIN,
+    "what where hides": anomaly.DOMAIN,
+    "a second derivative": anomaly.DOMAIN,
+    "without a graph": anomaly.DOMAIN,
+    "a rule of one's own": anomaly.RULE,
+    "a rule of one's own, further up": anomaly.RULE,
+    "an image": anomaly.DATA,
+    "a seed": anomaly.DATA,
+    "a loss function that is given an infinity": anomaly.DATA,
+    "a parameter": anomaly.WEIGHTS,
+    "an infinite parameter": anomaly.WEIGHTS,
+    "in a validation": anomaly.WEIGHTS,
+    "float16": anomaly.HALF,
+    "float16 weights": anomaly.HALF,
+}
+
+
+def test_what_made_an_infinite_result_is_found_without_a_graph_too() -> None:
+    with tg.no_grad():
+        found = anomaly.first_anomaly(lambda: leaf(1000).exp().sum())
+    assert str(found).startswith(
+        "exp (forward) made an infinity of finite numbers. inputs: (1,); result: (1,). Try: a lower"
+    )
+    assert anomaly.first_anomaly(lambda: leaf(1).exp()) is None
+
+
+def test_an_error_can_be_pickled() -> None:
+    error = pickle.loads(pickle.dumps(AnomalyError("log made a NaN", "less")))
+    assert str(error) == "log made a NaN. Try: less"
 
 
 HARMLESS: dict[str, Callable[[], Any]] = {

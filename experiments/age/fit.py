@@ -201,11 +201,13 @@ def fit(
                 stop_if_interrupted()
             checkpoints.write(state())
     except FloatingPointError as error:  # the step that failed has changed nothing
-        keep("last.safetensors")
-        raise FloatingPointError(
-            f"{error}. The last good weights are in {run.path / 'last.safetensors'}; "
-            f"train anew with a lower --lr than {options.lr:g}, or with --clip 1"
-        ) from error
+        last = run.path / "last.safetensors"
+        if all(np.isfinite(array).all() for array in network.state_dict().values()):
+            keep(last.name)
+        good = f"The last good weights are in {last}" if last.exists() else "No weights are left that are finite"
+        clip = "with --clip 1" if options.clip is None else f"a shorter --clip than {options.clip:g}"
+        advice = f"train anew with a lower --lr than {options.lr:g}, or {clip}"
+        raise FloatingPointError(f"{error}. {good}; {advice}") from error
     except Interrupted:  # and no other KeyboardInterrupt: one that did not wait may have come in the middle of a step
         checkpoints.write(state())
         keep("last.safetensors")
@@ -235,7 +237,7 @@ def go_on(training: Training, saved: Mapping[str, Any], faces: Mapping[str, Any]
         )
     try:
         training.load_state_dict(saved)
-    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise UserError(f"the run's checkpoint was written by another version: {error!r}") from error
 
 

@@ -7,7 +7,7 @@ import tinygrad_cnn as tg
 import tinygrad_cnn.functional as F
 from tinygrad_cnn import nn, optim
 from tinygrad_cnn.data import ArrayDataset, DataLoader
-from tinygrad_cnn.train import Regression, train_epoch
+from tinygrad_cnn.train import Regression, evaluate, train_epoch
 
 AGES = np.arange(1, 33, dtype=np.float32)
 IMAGES = np.random.default_rng(0).integers(0, 256, (32, 4, 4, 3)).astype(np.uint8)
@@ -43,7 +43,7 @@ def all_finite(model):
 
 def test_a_learning_rate_that_is_far_too_high():
     model = Net()
-    with pytest.raises(FloatingPointError, match=r"after \d+ images; try a lower learning rate.* First: .*\(forward"):
+    with pytest.raises(FloatingPointError, match=r"after \d+ images\. First: .*\(forward.* Try: a lower learning rate"):
         train(model, lr=1e25)
     assert all_finite(model)
 
@@ -52,7 +52,8 @@ def test_a_nan_in_an_image_leaves_everything_as_it_was_before_the_step():
     model = Net()
     model.spoilt = (3, 1, 2, 2)
     before, drawn = model.state_dict(), tg.default_generator().bit_generator.state
-    message = r"epoch 1: the loss became nan after 0 images.* First: conv2d \(forward, in Net\.conv: Conv2d\) met a NaN"
+    where = r"First: conv2d \(forward, in Net\.conv: Conv2d\) met a NaN.* Try: check the data"
+    message = rf"epoch 1: the loss became nan after 0 images\. {where}"
     with pytest.raises(FloatingPointError, match=message):
         train(model)
     for name, array in model.state_dict().items():
@@ -63,10 +64,33 @@ def test_a_nan_in_an_image_leaves_everything_as_it_was_before_the_step():
 
 def test_a_rule_that_divides_by_zero():
     model = Net(careless)
-    message = r"the gradient of conv\.weight became NaN after 0 images.* First: .* The infinity: careless \(backward"
+    where = r"First: .* The infinity: careless \(backward, in its rule's div.* Try: keep it away from"
+    message = rf"the gradient of conv\.weight became NaN after 0 images\. {where}"
     with pytest.raises(FloatingPointError, match=message):
         train(model)
     assert all_finite(model)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda model: model.fc.bias.data.fill(np.inf), r"linear \(forward, in Net\.fc: Linear\) met an infinity"),
+        (
+            lambda model: model.conv.weight.data.fill(1e38),
+            r".*: conv2d \(forward, in Net\.conv: Conv2d\) made an",
+        ),
+        (lambda model: model.fc.weight.data.fill(1e30), r"mse_loss \(forward\) made an infinity of finite numbers"),
+    ],
+)
+def test_a_validation_names_the_first_operation_too_and_leaves_no_graph(spoil, message):
+    model = Net()
+    spoil(model)
+    loader = DataLoader(ArrayDataset(IMAGES, AGES), batch_size=8)
+    with pytest.raises(
+        FloatingPointError, match=r"^validating: the loss became (inf|nan) after 0 images\. First: " + message
+    ):
+        evaluate(model, loader, Regression.of(AGES, F.mse_loss), "validating")
+    assert all(parameter.grad is None for parameter in model.parameters())
 
 
 def test_the_command_line_keeps_the_last_good_weights_and_gives_1(tmp_path, capsys):
@@ -77,6 +101,20 @@ def test_the_command_line_keeps_the_last_good_weights_and_gives_1(tmp_path, caps
     (line,) = capsys.readouterr().err.splitlines()
     assert "the loss became" in line
     assert "(forward, in AgeCNN." in line
+    assert "Try: a lower learning rate" in line
     assert line.endswith("last.safetensors; train anew with a lower --lr than 1e+20, or with --clip 1")
     weights = tg.load(tmp_path / "run" / "last.safetensors")
     assert all(np.isfinite(array).all() for array in weights.values())
+
+
+def test_weights_that_are_no_finite_numbers_any_more_are_not_called_good(tmp_path, capsys):
+    from experiments.utkface_age import main
+
+    few = "--data synthetic --limit 40 --batch-size 8 --image-size 16 --epochs 1 --threads 1 --optimizer sgd --lr 1e39"
+    assert main([*few.split(), "--clip", "2", "--schedule", "constant", "--out", str(tmp_path / "run")]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "a step before has spoilt these" in line
+    assert line.endswith(
+        "No weights are left that are finite; train anew with a lower --lr than 1e+39, or a shorter --clip than 2"
+    )
+    assert not (tmp_path / "run" / "last.safetensors").exists()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..anomaly import AnomalyError, detect_anomaly
+from ..anomaly import first_anomaly
 from ..nn import Module
 from ..random import default_generator
 from ..tensor import Tensor
@@ -32,15 +32,23 @@ class Rerun:
 
     def explain(self, loss_of_step: Callable[[], Tensor]) -> str:
         """What `detect_anomaly` finds in the step; afterwards all is as it was before it."""
+
+        def step() -> Tensor:
+            (loss := loss_of_step()).backward()
+            return loss
+
         self.go_back()
         try:
-            with detect_anomaly():
-                loss_of_step().backward()
-            return "run once more, the step gave finite numbers"
-        except AnomalyError as error:
-            return str(error.args[0])
+            return first_operation(step)
         finally:
             self.go_back()
+
+
+def first_operation(compute: Callable[[], Tensor]) -> str:
+    """Which operation was the first to make a number that is not finite, and what to try, in words."""
+    if (error := first_anomaly(compute)) is None:
+        return "Run once more, it gave finite numbers. Try: a lower learning rate, or clipped gradients"
+    return f"First: {error}"
 
 
 def not_finite(loss: Tensor, model: Module) -> str | None:

@@ -16,7 +16,7 @@ from ..optim import EMA, Optimizer, clip_grad_norm_
 from ..optim.lr_scheduler import LRScheduler
 from ..progress import progress_bar
 from ..tensor import Tensor
-from .divergence import Rerun, not_finite
+from .divergence import Rerun, first_operation, not_finite
 from .heads import Head
 from .interrupts import interrupts_wait
 from .metrics import Errors
@@ -128,10 +128,7 @@ def train_epoch(
         loss.backward()
         if (what := not_finite(loss, model)) is not None:
             why = before.explain(lambda: head.loss(model(images), targets))
-            raise FloatingPointError(
-                f"{title}: {what} after {result.errors.count} images; try a lower learning rate or clipped gradients. "
-                f"First: {why}"
-            )
+            raise FloatingPointError(f"{title}: {what} after {result.errors.count} images. {why}")
         if max_norm is not None:
             clip_grad_norm_(model.parameters(), max_norm)
         optimizer.step()
@@ -150,8 +147,8 @@ def evaluate(model: Module, loader: DataLoader, head: Head, title: str = "evalua
     """Loss and errors of the model as it is, in evaluation mode, with a progress bar; no graph is recorded.
 
     With `flip` a prediction is the mean of two: see `see`. The loss is that of the pictures as they are.
-    Raises FloatingPointError for a loss that is no finite number, ValueError for a loader without faces, and
-    Interrupted for a Ctrl-C or a SIGTERM.
+    Raises FloatingPointError for a loss that is no finite number, which says what was the first operation to make one;
+    ValueError for a loader without faces, and Interrupted for a Ctrl-C or a SIGTERM.
 
     >>> from tinygrad_cnn import data, nn, train
     >>> faces = data.SyntheticFaces(8, size=16)
@@ -164,11 +161,16 @@ def evaluate(model: Module, loader: DataLoader, head: Head, title: str = "evalua
 
     def look(images: Tensor, targets: Tensor) -> tuple[float, Tensor]:
         outputs, predicted = see(model, head, images, flip)
-        return head.loss(outputs, targets).item(), predicted
+        loss = head.loss(outputs, targets).item()
+        if not math.isfinite(loss):
+            why = first_operation(lambda: head.loss(model(images), targets))
+            raise FloatingPointError(f"{title}: the loss became {loss} after {result.errors.count} images. {why}")
+        return loss, predicted
 
     model.eval()
+    result = Pass(head.errors())
     with no_grad():
-        return _go_through(loader, look, Pass(head.errors()), title)
+        return _go_through(loader, look, result, title)
 
 
 def see(model: Module, head: Head, images: Tensor, flip: bool = False) -> tuple[Tensor, Tensor]:
@@ -202,10 +204,6 @@ def _go_through(
     ):
         for images, targets in loader:
             loss, answers = step(images, targets)
-            if not math.isfinite(loss):
-                raise FloatingPointError(
-                    f"{title}: the loss became {loss} after {errors.count} images; try a lower learning rate"
-                )
             result.add(loss, reported(answers), targets.numpy())
             result.seconds = time.perf_counter() - started
             bar.set_postfix_str(f"loss {result.loss:.3f}, {errors.words()}", refresh=False)
