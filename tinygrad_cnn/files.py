@@ -14,6 +14,7 @@ import fcntl
 import os
 import re
 import uuid
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -68,20 +69,46 @@ def sweep(folder: Path) -> None:
                 path.unlink()
 
 
-def lock_folder(folder: Path) -> int:
-    """Hold `folder` for this process: a descriptor, which keeps it until it is closed.
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it that are missing, and force their names to the disk."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in reversed(missing):
+        with contextlib.suppress(OSError):
+            _sync_folder(folder.parent)
+
+
+class FolderLock:
+    """Holds `folder` for this process until it is closed, or the process has ended, but for no process forked off it.
 
     Raises BlockingIOError where another process, or another part of this one, holds it.
     """
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise BlockingIOError(errno.EWOULDBLOCK, "another run is writing there", str(folder)) from None
-    except OSError:  # a file system that knows no locks
-        pass
-    return descriptor
+
+    def __init__(self, folder: Path) -> None:
+        self._descriptor: int | None = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.close()
+            raise BlockingIOError(errno.EWOULDBLOCK, "another run is writing there", str(folder)) from None
+        except OSError:  # a file system that knows no locks
+            pass
+        _held.add(self)
+
+    def close(self) -> None:
+        """Let go of it, if that was not done before."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def _let_go() -> None:
+    for lock in [*_held]:
+        lock.close()
+
+
+_held: weakref.WeakSet[FolderLock] = weakref.WeakSet()
+os.register_at_fork(after_in_child=_let_go)  # a child shares the descriptor, and the lock with it
 
 
 def _begin(path: Path) -> tuple[Path, BinaryIO]:

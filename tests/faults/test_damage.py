@@ -12,6 +12,7 @@ from models.age_cnn import AgeCNN
 from tinygrad_cnn.data import LoadError
 from tinygrad_cnn.data.cache import SourceFile, cached_images
 from tinygrad_cnn.train import AgeModel, Checkpoints, Regression, load_age_model
+from tinygrad_cnn.train.resume import read_checkpoint
 
 
 def flipped(content, bit):
@@ -28,15 +29,28 @@ def places(content, count=60):
 
 
 def test_in_a_checkpoint(tmp_path):
+    """Every bit of it: of the header's length, of names, shapes, offsets, metadata, padding and numbers."""
     checkpoints = Checkpoints(tmp_path)
     for step in (1, 2):
-        newest = checkpoints.write({"step": step, "weight": np.arange(50, dtype=np.float32)})
+        newest = checkpoints.write({"step": step, "weight": np.arange(4, dtype=np.float32), "half": np.ones(3, "f2")})
     content = newest.read_bytes()
-    for bit in places(content):
+    for bit in range(8 * len(content)):
         newest.write_bytes(flipped(content, bit))
-        state, problems = Checkpoints(tmp_path).latest()
-        assert state["step"] == 1, bit
-        assert str(newest) in problems[0]
+        with pytest.raises(ValueError, match=newest.name):
+            read_checkpoint(newest)
+        if bit % 97 == 0:
+            state, problems = Checkpoints(tmp_path).latest()
+            assert state["step"] == 1, bit
+            assert str(newest) in problems[0]
+
+
+def test_in_both_checkpoints(tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    for step in (1, 2):
+        path = checkpoints.write({"step": step})
+        path.write_bytes(flipped(path.read_bytes(), 900))
+    with pytest.raises(ValueError, match=r"checkpoint-\d\.safetensors.*; .*checkpoint-\d\.safetensors"):
+        Checkpoints(tmp_path).latest()
 
 
 def test_in_a_models_weights(tmp_path):

@@ -2,6 +2,7 @@
 
 import os
 import re
+import stat
 from pathlib import Path
 
 import pytest
@@ -52,4 +53,27 @@ def test_where_the_file_system_knows_no_locks_files_are_still_whole(tmp_path, mo
     files.sweep(tmp_path)
     assert len(list(tmp_path.iterdir())) == 2
     assert (tmp_path / "a").read_bytes() == b"new"
-    os.close(files.lock_folder(tmp_path))
+    first, second = files.FolderLock(tmp_path), files.FolderLock(tmp_path)
+    first.close()
+    second.close()
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name_and_its_name_afterwards(tmp_path, monkeypatch):
+    fsync, replace, done = os.fsync, os.replace, []
+
+    def synced(descriptor):
+        done.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else os.fstat(descriptor).st_size)
+        fsync(descriptor)
+
+    def renamed(source, target):
+        done.append("name")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", renamed)
+    files.write_file(tmp_path / "a", b"seven b")
+    assert done == [7, "name", "folder"]
+    done.clear()
+    files.make_folder(tmp_path / "b" / "c")
+    files.make_folder(tmp_path / "b" / "c")
+    assert done == ["folder", "folder"]

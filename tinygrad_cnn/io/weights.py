@@ -74,7 +74,7 @@ def load(path: PathLike) -> dict[str, np.ndarray]:
     ...     tg.load(path)
     {'scale': array([1., 2.], dtype=float32)}
     """
-    return _read(path)[1]
+    return read(path)[1]
 
 
 def load_metadata(path: PathLike) -> dict[str, str]:
@@ -88,11 +88,11 @@ def load_metadata(path: PathLike) -> dict[str, str]:
     ...     io.load_metadata(path)
     {'model': 'AgeCNN'}
     """
-    return _read(path)[0]
+    return read(path)[0]
 
 
-def _read(path: PathLike) -> tuple[dict[str, str], dict[str, np.ndarray]]:
-    """Metadata and arrays, which are what was saved if the file has a checksum."""
+def read(path: PathLike) -> tuple[dict[str, str], dict[str, np.ndarray]]:
+    """Metadata and arrays, which are what was saved if the file has a checksum. Raises as `load` does."""
     with _opened(path) as file:
         about = dict(file.metadata() or {})
         kinds = {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118 - not a dict

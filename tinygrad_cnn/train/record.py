@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..files import lock_folder, sweep, write_file
+from ..files import FolderLock, make_folder, sweep, write_file
 from ..io import save
 from .resume import CHECKPOINTS
 
@@ -58,8 +58,8 @@ class RunFolder:
         self.history: list[dict[str, Any]] = []
         self._log: list[str] = []
         if not resume:
-            self.path.mkdir(parents=True, exist_ok=True)
-        self.close = weakref.finalize(self, os.close, lock_folder(self.path))
+            make_folder(self.path)
+        self.close = weakref.finalize(self, FolderLock(self.path).close)
         try:
             sweep(self.path)
             if resume:

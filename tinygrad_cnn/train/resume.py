@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from ..io import load, load_metadata, save
+from ..io import save
+from ..io.weights import read
 
 ARRAY = "array number"  # the key of what stands in the json in an array's place
 CHECKPOINTS = ("checkpoint-1.safetensors", "checkpoint-2.safetensors")
@@ -127,13 +128,13 @@ def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """The state that was written to a file. Raises FileNotFoundError, or ValueError if a single bit of it is wrong."""
-    text, arrays = load_metadata(path).get("state", ""), load(path)
+    about, arrays = read(path)
 
     def restored(value: dict[str, Any]) -> Any:
         return arrays[value[ARRAY]] if value.keys() == {ARRAY} else value
 
     try:
-        state: dict[str, Any] = json.loads(text, object_hook=restored)
+        state: dict[str, Any] = json.loads(about.get("state", ""), object_hook=restored)
     except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise ValueError(f"{str(path)!r} is no checkpoint: {type(error).__name__}: {error}") from error
     return state
