@@ -8,6 +8,7 @@ RECORD is the run's record in experiments/records. What multiplies, kernels and 
 from __future__ import annotations
 
 import argparse
+import errno
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ import tinygrad_cnn as tg
 from experiments.age.networks import MODELS
 from experiments.age.records import Record, read_record
 from experiments.tables import RECORDS, ROOT, faces_in, markdown
+from tinygrad_cnn.files import write_file
 from tinygrad_cnn.io import load_metadata
 from tinygrad_cnn.train import AgeModel, load_age_model
 
@@ -84,7 +86,7 @@ Ages that these weights see in pictures made of whole numbers alone, by `probes`
 
 
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
-    """Run the command line on the weights below `root`; gives 0, or 2 for what can't be done."""
+    """Run the command line on the weights below `root`; gives 0, 1 where writing fails, or 2 for what can't be done."""
     parser = argparse.ArgumentParser(prog="ship.py", description=__doc__, allow_abbrev=False,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     parser.add_argument("run", type=Path, help="the run's folder")
@@ -94,8 +96,9 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
         print(*ship(options.run, options.record, root), sep="\n")
         return 0
     except (ValueError, OSError) as error:
-        print(f"ship.py: {error}", file=sys.stderr)
-        return 2
+        told = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else error
+        print(f"ship.py: {told}", file=sys.stderr)
+        return 1 if isinstance(error, OSError) and error.errno == errno.ENOSPC else 2
 
 
 def ship(run: Path, record_name: str, root: Path) -> tuple[Path, Path]:
@@ -113,7 +116,7 @@ def ship(run: Path, record_name: str, root: Path) -> tuple[Path, Path]:
     if path.stat().st_size > MOST_BYTES:
         raise ValueError(f"{path} takes {path.stat().st_size:,} bytes, more than {MOST_BYTES:,}")
     card = path.with_suffix(".md")
-    card.write_text(model_card(path, record), encoding="utf-8")
+    write_file(card, model_card(path, record).encode())
     return path, card
 
 

@@ -97,6 +97,8 @@ def train(options: argparse.Namespace) -> None:
 
 def how_to_go_on(run: RunFolder) -> str:
     """What to do with a run that did not come to its end."""
+    if not (run.path / "config.json").exists():
+        return f"nothing is left of {run.path} to go on from"
     last = run.path / "last.safetensors"
     weights = f"; the last weights are in {last}" if last.exists() else ""
     return f"--resume {run.path} goes on from here{weights}"

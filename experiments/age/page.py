@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -68,7 +69,8 @@ class Page:
         except Exception as error:
             if not self._warned:
                 what = " ".join(f"{type(error).__name__}: {error}".split())
-                self.run.say(f"warning: {FILE} could not be written: {what}")
+                with contextlib.suppress(OSError):  # of the log: where another error is on its way, that one counts
+                    self.run.say(f"warning: {FILE} could not be written: {what}")
             self._warned = True
 
     def _report(self, state: Literal["running", "finished", "stopped"], reason: str) -> Report:

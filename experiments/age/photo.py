@@ -156,8 +156,11 @@ def table(options: argparse.Namespace, model: AgeModel) -> Iterator[Callable[[Pa
             sys.stdout.reconfigure(errors="backslashreplace")  # a name may hold what the terminal can't show
         yield from _FORMS[kind](sys.stdout, model)
     else:
-        with open(options.out, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-            yield from _FORMS[kind](file, model)
+        try:
+            with open(options.out, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+                yield from _FORMS[kind](file, model)
+        except OSError as error:  # of writing, which names no file
+            raise OSError(error.errno, error.strerror or str(error), error.filename or str(options.out)) from error
 
 
 def rows(model: AgeModel, path: Path, faces: Faces) -> list[Row]:

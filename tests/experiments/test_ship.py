@@ -1,6 +1,8 @@
 """Shipping a run: its weights in half precision, a card with its figures, and what must not ship."""
 
+import errno
 import json
+import os
 
 import numpy as np
 import pytest
@@ -75,3 +77,21 @@ def test_what_must_not_ship_gets_one_line_and_leaves_no_file(root, capsys, chang
     assert main([str(root / "run"), "cnn"], root) == 2
     assert message in capsys.readouterr().err
     assert not (root / "models").exists()
+
+
+@pytest.mark.parametrize("file", ["age_cnn_utkface.safetensors", "age_cnn_utkface.md"])
+def test_a_full_disk_gives_one_line_and_1_and_what_shipped_before_stays(root, capsys, monkeypatch, file):
+    def rename(source, target):
+        if target.name == file:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        replace(source, target)
+
+    replace = os.replace
+    assert main([str(root / "run"), "cnn"], root) == 0
+    before = (root / "models/weights" / file).read_bytes()
+    monkeypatch.setattr(os, "replace", rename)
+    assert main([str(root / "run"), "cnn"], root) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        f"ship.py: {root / 'models/weights' / file}: No space left on device"
+    ]
+    assert (root / "models/weights" / file).read_bytes() == before

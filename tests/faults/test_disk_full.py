@@ -1,7 +1,10 @@
 """A full disk: the last good file survives, nothing is left half written, one line says so, and the status is 1."""
 
 import errno
+import io
+import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -9,43 +12,81 @@ import numpy as np
 import pytest
 
 import tinygrad_cnn as tg
+from experiments.age import fit
 from experiments.utkface_age import main
+from models.age_cnn import AgeCNN
+from tests.runs import assert_same_end
 from tinygrad_cnn import files
-from tinygrad_cnn.train import Checkpoints
+from tinygrad_cnn.train import AgeModel, Checkpoints, Regression
 
 FEW = ["--image-size", "16", "--epochs", "2", "--batch-size", "8", "--threads", "1", "--checkpoint-every", "3"]
-TARGETS = [
-    "checkpoint-1.safetensors", "checkpoint-2.safetensors", "best.safetensors", "last.safetensors", "history.csv",
-    "metrics.json", "predictions.csv", "config.json", "history.png", "graph.gv",
-]  # fmt: skip
+FEWEST = ["--limit", "24", "--image-size", "16", "--epochs", "1", "--batch-size", "16", "--threads", "1"]
 
 
-@pytest.fixture
-def full(monkeypatch):
-    """Makes the disk full for the files of a name."""
+class Disk:
+    """Refuses to write once it is full; counts what is asked of it.
 
-    def arrange(target, when):
-        def refuse_to(happen, name_of):
-            def happens(*arguments, **options):
-                if target in name_of(arguments):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(name_of(arguments)))
-                return happen(*arguments, **options)
+    `happens` are the ways to ask: open a new file, write to it by one call or the other, sync, rename, make a folder.
+    """
+
+    happens = ("open", "write", "pwrite", "sync", "rename", "folder")
+
+    def __init__(self, monkeypatch):
+        self.asked, self.is_full, self.why = 0, lambda happening, name: False, errno.ENOSPC
+        disk, mkdir, pwrite, replace = self, os.mkdir, os.pwrite, os.replace
+
+        class File(io.FileIO):
+            def write(self, content):
+                disk.ask("write", self.name)
+                return super().write(content)
+
+        def opened(path, mode, buffering=-1):
+            if "x" not in mode:
+                return open(path, mode, buffering)
+            disk.ask("open", path)
+            return File(path, mode.replace("b", ""))
+
+        def by_descriptor(happening, usual):
+            def happens(descriptor, *arguments):
+                disk.ask(happening, os.readlink(f"/proc/self/fd/{descriptor}"))
+                return usual(descriptor, *arguments)
 
             return happens
 
-        def by_descriptor(arguments):
-            return os.readlink(f"/proc/self/fd/{arguments[0]}")
+        def made(path, *arguments, **options):
+            disk.ask("folder", path)
+            mkdir(path, *arguments, **options)
 
-        if when == "sync":
-            monkeypatch.setattr(os, "fsync", refuse_to(os.fsync, by_descriptor))
-        if when == "pwrite":
-            monkeypatch.setattr(os, "pwrite", refuse_to(os.pwrite, by_descriptor))
-        if when == "rename":
-            monkeypatch.setattr(os, "replace", refuse_to(os.replace, lambda arguments: str(arguments[1])))
-        if when == "open":
-            monkeypatch.setattr(files, "open", refuse_to(open, lambda a: str(a[0])), raising=False)
+        def renamed(source, target):
+            disk.ask("rename", target)
+            replace(source, target)
 
-    return arrange
+        monkeypatch.setattr(files, "open", opened, raising=False)
+        monkeypatch.setattr(os, "fsync", by_descriptor("sync", lambda descriptor: None))
+        monkeypatch.setattr(os, "pwrite", by_descriptor("pwrite", pwrite))
+        monkeypatch.setattr(os, "replace", renamed)
+        monkeypatch.setattr(os, "mkdir", made)
+
+    def ask(self, happening, name):
+        self.asked += 1
+        if self.is_full(happening, os.fspath(name)):
+            raise OSError(self.why, os.strerror(self.why), str(name))
+
+    def fill(self, target, *happens):
+        """It is full for files of a name, for these ways to ask or all."""
+        self.is_full = lambda happening, name: target in name and happening in (happens or self.happens)
+
+    def fill_after(self, asked):
+        """It is full from then on, for everything."""
+        self.asked, self.is_full = 0, lambda happening, name: self.asked > asked
+
+    def clear(self):
+        self.asked, self.is_full = 0, lambda happening, name: False
+
+
+@pytest.fixture
+def disk(monkeypatch):
+    return Disk(monkeypatch)
 
 
 @pytest.fixture
@@ -68,38 +109,182 @@ def command(tmp_path, monkeypatch, capsys, photos):
 pytestmark = pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="looks up files by their descriptors")
 
 
-@pytest.mark.parametrize("target", TARGETS)
-def test_for_any_file_of_a_run(command, full, photos, target):
-    full(target, ("sync", "rename", "open")[len(target) % 3])
+def assert_whole(folder):
+    """Every file is whole, and there are no others."""
+    for path in folder.rglob("*.*"):
+        assert not path.name.endswith(".tmp")
+        if path.suffix == ".safetensors":
+            tg.load(path)
+        if path.suffix == ".json" and "px-" not in path.name:
+            json.loads(path.read_text())
+        if path.suffix in (".csv", ".txt"):
+            assert path.read_text()[-1:] in ("\n", "")
+
+
+def written(folder):
+    return sorted(path.name for path in Path(folder).iterdir())
+
+
+def test_at_any_moment_of_a_run(command, disk, photos, monkeypatch):
+    """The short form: every 29th of all the moments at which something is written."""
+    fill_at_moments(command, disk, photos, monkeypatch, 29)
+
+
+@pytest.mark.long
+def test_at_each_moment_of_a_run(command, disk, photos, monkeypatch):
+    fill_at_moments(command, disk, photos, monkeypatch, 1)
+
+
+def fill_at_moments(command, disk, photos, monkeypatch, stride):
+    """Fill the disk in the middle of a run; then there is room again, and the run that goes on ends like another."""
+    monkeypatch.setattr(Checkpoints, "remove", lambda self: None)  # to be compared
+    options = ["--data-dir", str(photos), *FEWEST]
+    assert command(*options, "--out", "whole")[0] == 0
+    last = disk.asked
+    for moment in range(last - stride, -1, -stride):
+        shutil.rmtree("cache")
+        disk.fill_after(moment)
+        status, said = command(*options, "--out", "run")
+        assert status == 1, moment
+        assert len(said.err.splitlines()) == 1, said.err
+        assert "No space left on device" in said.err
+        assert "Traceback" not in said.out + said.err
+        assert_whole(Path("."))
+        disk.clear()
+        begun = Path("run/config.json").exists()
+        assert begun == ("--resume run goes on from here" in said.err), moment
+        status, said = command(*(["--resume", "run"] if begun else [*options, "--out", "run"]))
+        assert status == 0, (moment, said.err)
+        assert_same_end("run", "whole")
+        assert written("run") == written("whole")
+        shutil.rmtree("run")
+    print(f"{last} moments, of which every {stride}. was tried")
+
+
+@pytest.mark.parametrize("why", [errno.EROFS, errno.EIO, errno.EDQUOT, errno.EACCES])
+def test_other_reasons_not_to_write_are_told_in_one_line_too(command, disk, photos, why):
+    disk.why = why
+    disk.fill("checkpoint-2")
     status, said = command("--data-dir", str(photos), *FEW, "--out", "run")
-    lines = said.err.splitlines()
     assert status == 1
-    assert len(lines) == 1
-    assert "No space left on device" in lines[0]
-    assert not list(Path(".").rglob(".*.tmp"))
-    for path in Path(".").rglob("*.safetensors"):
-        tg.load(path)  # whole
+    (line,) = said.err.splitlines()
+    assert f"run/checkpoint-2.safetensors: {os.strerror(why)}; --resume run goes on from here" in line
+    assert_whole(Path("."))
 
 
-def test_and_when_there_is_room_again_the_run_goes_on(command, full, photos, monkeypatch):
-    full("last.safetensors", "sync")
-    status, said = command("--data-dir", str(photos), *FEW, "--out", "run")
-    assert status == 1
-    assert "--resume run goes on from here" in said.err
-    assert Checkpoints("run").exist()
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
-    assert command("--resume", "run")[0] == 0
-
-
-@pytest.mark.parametrize("when", ["pwrite", "sync", "rename", "open"])
-def test_for_the_cache(command, full, photos, when):
-    full("px-", when)  # as its files are called
+@pytest.mark.parametrize("happening", ["pwrite", "sync", "rename", "open", "folder"])
+def test_for_the_cache(command, disk, photos, happening):
+    disk.fill("cache" if happening == "folder" else "px-", happening)  # as its files are called
     status, said = command("--data-dir", str(photos), *FEW, "--out", "run")
     assert status == 1
     assert len(said.err.splitlines()) == 1
     assert "cannot write the image cache (0 MB): No space left on device" in said.err
-    assert not list(Path("cache").iterdir())
+    assert not list(Path(".").glob("cache/*"))
     assert not Path("run").exists()
+
+
+def test_for_the_page_which_costs_one_line_and_not_the_run(command, disk, photos):
+    disk.fill("report.html")
+    status, said = command("--data-dir", str(photos), *FEW, "--out", "run")
+    assert (status, said.err) == (0, "")
+    assert said.out.count("warning: report.html could not be written: OSError") == 1
+    assert_whole(Path("run"))
+
+
+def test_an_interruption_is_told_as_one_though_the_disk_is_full(command, disk, photos, monkeypatch):
+    def interrupted(*_):
+        disk.fill("run")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("experiments.utkface_age.measure", interrupted)
+    status, said = command("--data-dir", str(photos), *FEW, "--out", "run")
+    assert (status, said.err) == (130, "")
+    assert said.out.splitlines()[-1].startswith("interrupted; --resume run goes on from here")
+
+
+def test_a_folder_that_is_deleted_meanwhile(command, photos, monkeypatch):
+    usual = fit.Training.begin_epoch
+
+    def begin_epoch(self, epoch):
+        usual(self, epoch)
+        if epoch == 2:
+            shutil.rmtree("run")
+
+    monkeypatch.setattr(fit.Training, "begin_epoch", begin_epoch)
+    status, said = command("--data-dir", str(photos), *FEW, "--out", "run")
+    assert status == 1
+    (line,) = said.err.splitlines()
+    assert line.endswith("there is no folder 'run' to write to; nothing is left of run to go on from")
+    assert not Path("run").exists()
+
+
+# -- the other commands -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "best.safetensors"
+    model = AgeModel(AgeCNN(16), 16, Regression(30.0, 10.0), 30.0, "synthetic faces")
+    tg.save(model.model.state_dict(), path, model.metadata())
+    return path
+
+
+COMMANDS = {
+    "predict --annotate": (["predict", "{photo}", "--no-detect", "--annotate", "{out}"], "0001-"),
+    "explain": (["explain", "{photo}", "--out", "{out}/why.png"], "why.png"),
+    "export": (["export", "--out", "{out}/age.onnx"], "age.onnx"),
+}
+
+
+def called(name, photos, weights, out):
+    arguments, file = COMMANDS[name]
+    photo = sorted(photos.iterdir())[0]
+    return [*(word.format(photo=photo, out=out) for word in arguments), "--weights", str(weights)], file
+
+
+@pytest.mark.parametrize(
+    ("name", "happening"),
+    [("predict --annotate", "open"), ("predict --annotate", "write"), ("explain", "rename"), ("export", "sync")],
+)
+def test_for_what_another_command_writes(command, disk, photos, weights, name, happening):
+    if name == "export":
+        pytest.importorskip("onnx")
+    Path("out").mkdir()
+    arguments, file = called(name, photos, weights, "out")
+    assert command(*arguments)[0] == 0
+    (path,) = Path("out").iterdir()
+    before = path.read_bytes()
+    disk.fill(file, happening)
+    status, said = command(*arguments)
+    assert status == 1
+    assert said.err.splitlines() == [f"utkface_age.py {arguments[0]}: {path}: No space left on device"]
+    assert [path.read_bytes() for path in Path("out").iterdir()] == [before]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="has no device that is always full")
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_for_a_table_of_answers(command, photos, weights, form):
+    """It is written row by row, so that what is done is not lost: not beside its place."""
+    Path(f"ages.{form}").symlink_to("/dev/full")
+    status, said = command("predict", str(photos), "--no-detect", "--weights", str(weights), "--out", f"ages.{form}")
+    assert status == 1
+    assert said.err.splitlines() == [f"utkface_age.py predict: ages.{form}: No space left on device"]
+
+
+def test_for_the_curves(command, disk, photos):
+    pytest.importorskip("tensorboardX")
+    refused = []
+
+    def once(happening, name):
+        if "tfevents" in name:
+            refused.append(name)
+        return len(refused) == 1 and "tfevents" in name
+
+    disk.is_full = once
+    status, said = command("--data-dir", str(photos), *FEW, "--tensorboard", "--out", "run")
+    assert status == 1
+    (line,) = said.err.splitlines()
+    assert "run/tensorboard: No space left on device; --resume run goes on from here" in line
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root can mount")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,23 +24,29 @@ class Curves:
         self._writer: Any = None
 
     def add(self, row: Mapping[str, Any]) -> None:
-        """Add an epoch, a row of the run's history; what is no number in it is left out. Raises MissingExtra."""
+        """Add an epoch, a row of the run's history; what is no number in it is left out.
+
+        Raises MissingExtra, and OSError where the folder can't be written.
+        """
         with optional_import():
             from tensorboardX.event_file_writer import EventsWriter
             from tensorboardX.proto.event_pb2 import Event, SessionLog
             from tensorboardX.summary import scalar
 
         epoch = row["epoch"]
-        if self._writer is None:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._writer = EventsWriter(str(self.folder / "events"), f".from-epoch-{epoch}")
-            self._write(Event(step=epoch, session_log=SessionLog(status=SessionLog.START)))
-        for name, value in row.items():
-            if name != "epoch" and isinstance(value, (int, float)):
-                part, _, quantity = name.partition("_")
-                tag = f"{quantity}/{PARTS[part]}" if part in PARTS else name
-                self._write(Event(step=epoch, summary=scalar(tag, value)))
-        self._writer.flush()
+        try:
+            if self._writer is None:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                self._writer = EventsWriter(str(self.folder / "events"), f".from-epoch-{epoch}")
+                self._write(Event(step=epoch, session_log=SessionLog(status=SessionLog.START)))
+            for name, value in row.items():
+                if name != "epoch" and isinstance(value, (int, float)):
+                    part, _, quantity = name.partition("_")
+                    tag = f"{quantity}/{PARTS[part]}" if part in PARTS else name
+                    self._write(Event(step=epoch, summary=scalar(tag, value)))
+            self._writer.flush()
+        except OSError as error:
+            raise OSError(error.errno, error.strerror or str(error), str(self.folder)) from error
 
     def _write(self, event: Any) -> None:
         event.wall_time = time.time()
@@ -48,4 +55,5 @@ class Curves:
     def close(self) -> None:
         """End the file; where nothing was added there is none."""
         if self._writer is not None:
-            self._writer.close()
+            with contextlib.suppress(OSError):  # each epoch is on the disk, or has raised
+                self._writer.close()
