@@ -64,14 +64,20 @@ def nursery():
 
 @pytest.fixture
 def start(nursery):
-    """Starts the command line in a folder: `start(folder, *arguments, dies={"at": ..., "file": ..., "count": ...})`."""
+    """Starts the command line in a folder: `start(folder, *arguments)`.
 
-    def start(folder, *arguments, dies=None, pictures=False, cleans_up=False):
+    With `dies={"at": ..., "file": ..., "count": ...}` it kills itself there. With `sent={"part": ..., "count": ...,
+    "seconds": ..., "number": ...}` another process sends it that signal, or SIGKILL, so long after a part of its work
+    begins. See forks.py.
+    """
+
+    def start(folder, *arguments, dies=None, sent=None, pictures=False, dropout=False):
         folder.mkdir(exist_ok=True)
         (folder / "said").unlink(missing_ok=True)
         job = {
             "folder": str(folder), "arguments": [str(argument) for argument in arguments],
-            "dies": dies or {"at": ""}, "pictures": pictures, "cleans_up": cleans_up,
+            "dies": dies or {"at": ""}, "sent": sent or {},
+            "pictures": pictures, "dropout": dropout,
         }  # fmt: skip
         nursery.stdin.write(json.dumps(job) + "\n")
         return Run(nursery, folder)

@@ -1,7 +1,8 @@
 """A process that has imported everything once, and forks a run of the command line for each job that it is given.
 
 Jobs come as lines of json on stdin, and each is answered by two lines on stdout: the run's process id, and how it
-ended. A run may be told to die by SIGKILL at a certain moment, and writes a line to the file `steps` for each step.
+ended. A run may be told to die by SIGKILL at a certain moment. It writes a line to the file `steps` for each step, and
+two to the file `doing` for each part of its work: when it began, and when it was done.
 """
 
 from __future__ import annotations
@@ -14,11 +15,17 @@ import re
 import shutil
 import signal
 import sys
+import time
+from collections.abc import Callable
 from typing import Any
 
-from experiments.utkface_age import main
+import tinygrad_cnn.functional as F
+from experiments import utkface_age
+from experiments.age import fit, page
+from models.age_cnn import AgeCNN
 from tinygrad_cnn import files
-from tinygrad_cnn.train import Checkpoints, RunFolder
+from tinygrad_cnn.data import cache
+from tinygrad_cnn.train import Checkpoints, RunFolder, resume
 
 MATPLOTLIB_IS_SLOW = b"a picture"
 
@@ -88,25 +95,79 @@ def count_steps(moment: Moment) -> None:
     Checkpoints.step = step  # type: ignore[method-assign]
 
 
+def killer(number: int, seconds: float) -> Callable[[], object]:
+    """Another process, which sends this one a signal so many seconds after the call of what this gives."""
+    reading, writing = os.pipe()
+    victim = os.getpid()
+    if not os.fork():
+        os.close(writing)
+        if os.read(reading, 1):  # nothing, where the run has ended before
+            time.sleep(seconds)
+            os.kill(victim, number)
+        os._exit(0)
+    os.close(reading)
+    return lambda: os.write(writing, b"!")
+
+
+def tell_what_it_does(part: str = "", count: int = 0, seconds: float = 0.0, number: int = signal.SIGKILL) -> None:
+    """Keep the file `doing`; let a signal come so long after the so-many-th beginning of a part."""
+    doing = os.open("doing", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    moment, kill = Moment(part, count=count), killer(number, seconds) if part else None
+
+    def tell(edge: str, part: str) -> None:
+        os.write(doing, f"{edge} {part} {time.monotonic()}\n".encode())
+        if edge == "begin" and moment.has_come(part) and kill:
+            kill()
+
+    def watch(owner: Any, name: str, part: str, inside: str = "begin", outside: str = "end") -> None:
+        usual = getattr(owner, name)
+
+        def watched(*arguments: Any, **options: Any) -> Any:
+            tell(inside, part)
+            try:
+                return usual(*arguments, **options)
+            finally:
+                tell(outside, part)
+
+        setattr(owner, name, watched)
+
+    watch(cache, "_build", "cache")
+    watch(resume, "write_checkpoint", "checkpoint")
+    watch(fit, "train_epoch", "step")
+    watch(Checkpoints, "step", "step", "end", "begin")  # it is called when a step is done
+    watch(fit, "evaluate", "validation")
+    watch(utkface_age, "measure", "test")
+    watch(page.Page, "_write", "report")
+    watch(utkface_age, "write_report", "report")
+    watch(RunFolder, "write_figure", "report")
+
+
+def drop_out() -> None:
+    """Give the network what the models of this project do without."""
+    usual = AgeCNN.forward
+    AgeCNN.forward = lambda self, x: usual(self, F.dropout(x, 0.2, self.training))  # type: ignore[method-assign]
+
+
 def run(job: dict[str, Any]) -> int:
     os.chdir(job["folder"])
     os.environ["TINYGRAD_CNN_CACHE"] = os.path.join(job["folder"], "cache")
     said = os.open("said", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(said, 1)
     os.dup2(said, 2)
-    moment = Moment(**job["dies"])
-    count_steps(moment)
+    count_steps(moment := Moment(**job["dies"]))
     if job["dies"]["at"]:
         arrange_death(moment)
     else:
         os.fsync = lambda descriptor: None  # type: ignore[assignment]
+    if job["dropout"]:
+        drop_out()
     shutil.which = lambda name: None  # type: ignore[assignment]  # no dot: a drawing takes longer than the training
     if not job["pictures"]:
         RunFolder.write_figure = lambda self, name, figure: self.write(name, MATPLOTLIB_IS_SLOW)  # type: ignore
-    if not job["cleans_up"]:
-        Checkpoints.remove = lambda self: None  # type: ignore[method-assign]  # to be compared
+    Checkpoints.remove = lambda self: None  # type: ignore[method-assign]  # to be compared
+    tell_what_it_does(**job["sent"])
     try:
-        return main(job["arguments"])
+        return utkface_age.main(job["arguments"])
     except SystemExit as stop:
         return int(stop.code or 0)
 
