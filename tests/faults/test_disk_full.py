@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -287,19 +288,37 @@ def test_for_the_curves(command, disk, photos):
     assert "run/tensorboard: No space left on device; --resume run goes on from here" in line
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root can mount")
-def test_on_a_disk_that_is_really_full(tmp_path):
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], capture_output=True).returncode:
+@pytest.fixture
+def mounted(tmp_path):
+    """Gives a small file system of its own, and what unmounts or changes it."""
+    if os.name != "posix" or os.geteuid() != 0:
+        pytest.skip("only root can mount")
+    folder = tmp_path / "mounted"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True).returncode:
         pytest.skip("may not mount")
-    try:
-        path = disk / "w.safetensors"
-        tg.save({"a": np.ones(1000, np.float32)}, path)
-        for size in (20_000, 1_000_000):
-            with pytest.raises(OSError, match="No space left"):
-                tg.save({"a": np.zeros(size, np.float32)}, path)
-        assert [name.name for name in disk.iterdir()] == ["w.safetensors"]
-        assert tg.load(path)["a"].sum() == 1000
-    finally:
-        subprocess.run(["umount", disk], check=True)
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_on_a_disk_that_is_really_full(mounted):
+    path = mounted / "w.safetensors"
+    tg.save({"a": np.ones(1000, np.float32)}, path)
+    for size in (20_000, 1_000_000):
+        with pytest.raises(OSError, match="No space left"):
+            tg.save({"a": np.zeros(size, np.float32)}, path)
+    assert written(mounted) == ["w.safetensors"]
+    assert tg.load(path)["a"].sum() == 1000
+
+
+def test_on_a_file_system_that_is_read_only(command, mounted, photos, weights):
+    subprocess.run(["mount", "-o", "remount,ro", mounted], check=True)
+    commands = [
+        (["--data-dir", str(photos), *FEW, "--out", f"{mounted}/run"], "run"),
+        *(called(name, photos, weights, mounted) for name in COMMANDS if name != "export" or find_spec("onnx")),
+        (["predict", str(photos), "--no-detect", "--weights", str(weights), "--out", f"{mounted}/a.csv"], "a.csv"),
+    ]
+    for arguments, file in commands:
+        status, said = command(*arguments)
+        (line,) = said.err.splitlines()
+        assert (status, line.endswith("Read-only file system"), file in line) == (2, True, True), line
