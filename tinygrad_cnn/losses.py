@@ -131,11 +131,11 @@ def _of_classes(
         result, counts = loss(items, index=at, reduction="none"), at >= 0
         total: Any = np.count_nonzero(counts)
         if weight is not None:
-            shares = ops.where(counts, weight[at], 0.0)
+            shares = _where_counted(counts, weight[at])
             result, total = result * shares, ops.sum(shares)
         if smoothing:
             everywhere = ops.sum(items if weight is None else items * _along_classes(weight, items), 1)
-            result = result * (1 - smoothing) - ops.where(counts, everywhere, 0.0) * (smoothing / classes)
+            result = result * (1 - smoothing) - _where_counted(counts, everywhere) * (smoothing / classes)
         result = ops.sum(result) / total if reduction == "mean" else _reduce(result, reduction)
     return ops.reshape(result, ()) if result.ndim and x.ndim == 1 else result
 
@@ -149,12 +149,16 @@ def _class_indices(x: Tensor, target: Tensor, ignore_index: int, name: str) -> n
     fitting = x.shape[:1] * (x.ndim > 1) + x.shape[2:]
     if target.shape != fitting:
         raise ValueError(f"{name}: x of shape {x.shape} needs a target of shape {fitting}, got {target.shape}")
-    index, classes = target.data.astype(np.int64), x.shape[min(x.ndim - 1, 1)]
+    index, classes = target.data.astype(np.int64, copy=False), x.shape[min(x.ndim - 1, 1)]
     counts = index != ignore_index
     wrong = index[counts & ((index < 0) | (index >= classes))]
     if wrong.size:
         raise IndexError(f"{name}: target {wrong[0]} is out of range for {classes} classes")
-    return np.where(counts, index, -1)
+    return index if counts.all() else np.where(counts, index, -1)  # itself, so that an export sees what it is
+
+
+def _where_counted(counts: np.ndarray, values: Tensor) -> Tensor:
+    return values if counts.all() else ops.where(counts, values, 0.0)
 
 
 def _along_classes(weight: Tensor, x: Tensor) -> Tensor:
@@ -166,7 +170,8 @@ def _cross_entropy(x: Tensor, *, index: np.ndarray, reduction: str) -> Tensor:
     """The primitive for more axes: (N, C, ...), (N, ...)."""
     if x.ndim > 2:
         x = ops.reshape(ops.permute(x, 0, *range(2, x.ndim), 1), (index.size, x.shape[1]))
-    result = losses.cross_entropy(x, index=index.reshape(-1), reduction=reduction)
+    flat = index if index.ndim == 1 else ops.reshape(as_tensor(index), (-1,)).data
+    result = losses.cross_entropy(x, index=flat, reduction=reduction)
     return ops.reshape(result, index.shape) if result.ndim and index.ndim > 1 else result
 
 

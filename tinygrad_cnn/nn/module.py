@@ -248,7 +248,8 @@ class Module:
             raise TypeError(f"state_dict must be a dict of arrays by name, not {type(state_dict).__name__}")
         state = self._state()
         given = {id(state[name]) for name in state_dict if name in state}
-        missing = [name for name, tensor in state.items() if id(tensor) not in given and not name.endswith(UNCOUNTED)]
+        missing = [name for name, tensor in state.items() if id(tensor) not in given]
+        missing = [name for name in missing if name.split(".")[-1] != UNCOUNTED]
         unexpected = [name for name in state_dict if name not in state]
         problems = [f"missing: {name}" for name in missing] + [f"unexpected: {name}" for name in unexpected]
         if not strict:

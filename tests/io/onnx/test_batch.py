@@ -12,7 +12,7 @@ pytest.importorskip("onnx")
 
 import tinygrad_cnn as tg
 import tinygrad_cnn.functional as F
-from tests.io.onnx.sessions import agree
+from tests.io.onnx.sessions import agree, run
 from tinygrad_cnn import Tensor, nn
 from tinygrad_cnn.io.onnx.batch import Dim, Filled, Varying, merge
 
@@ -35,6 +35,7 @@ FOLLOWED = {
     "an unbiased deviation": lambda x: (x - x.mean(0)) / (x.std(0) + x.var() + 1),
     "a softmax over the batch": lambda x: x.softmax(0).cumsum(0),
     "zeros of its size": lambda x: x + tg.zeros(x.shape[0], 1, 6),
+    "zeros of its size alone": lambda x: tg.zeros_like(x),
     "ones behind it": lambda x: tg.cat([x, tg.ones(len(x), 2, 1)], -1),
     "a parameter repeated": lambda x: tg.ones(1, 2).expand(len(x), 2) + x[:, :, 0],
     "the last item": lambda x: x[-1:] + x[len(x) - 1],
@@ -89,15 +90,88 @@ REFUSED = {
     "an output that is no operation's": (lambda x: Tensor(x.data * 2), "'output' changes with the batch size"),
     "as many outputs as items": (lambda x: [x[0]] * len(x), "how many outputs there are"),
     "images whose size is the batch's": (lambda x: F.max_pool2d(x.permute(1, 0, 2), 2, 1), "size of images or kernels"),
-    "a write into the values": (lambda x: _written(x * 1), "setitem has no ONNX form: ONNX values are never written"),
+    "a write into one item": (lambda x: _written(x * 1, 0), "setitem has no ONNX form: it writes to some items"),
+    "a write where numbers say": (
+        lambda x: _written(x * 1, (slice(None), 0, x[0].argmax() % 6)),
+        "setitem has no ONNX form: it writes to places",
+    ),
+    "several values into a mask": (
+        lambda x: _written(x * 1, x > -np.inf, x.reshape(-1)),
+        "setitem has no ONNX form: it writes several values",
+    ),
+    "a write without gradients": (tg.no_grad()(lambda x: _written(x * 1, 0)), "a write that is not recorded"),
+    "a write into the array": (lambda x: x.data.fill(0), "a write that is not recorded"),
+    "an axis that goes where the batch is one": (lambda x: x.squeeze(), "has shape (2, 6) for a batch of 1"),
+    "the first two items": (lambda x: x[:2], "has shape (1, 2, 6) for a batch of 1, where larger ones make expect (2,"),
+    "classes that do not count": (
+        lambda x: F.cross_entropy(x[:, :, 0], (x[:, 0, 0] > 0).long(), ignore_index=0),
+        "cross_entropy has no ONNX form: it takes an array of shape (2,), which changes",
+    ),
     "float128": (lambda x: x.to(np.longdouble), "ONNX has no type for"),
     "a sum of truths": (lambda x: (x > 0) + (x > 1), "ONNX can't say what this model does"),
 }
 
 
-def _written(x: Tensor) -> Tensor:
-    x[:, 0] = 1.0
+def _written(x: Tensor, index: Any, value: Any = 1.0) -> Tensor:
+    x[index] = value
     return x
+
+
+WHOLE = slice(None)
+WRITES = {
+    "a number": ((WHOLE, 0), 1.0),
+    "what is broadcast": ((WHOLE, 1), lambda x: x.sum()),
+    "a value with an axis too many": ((WHOLE, 1), lambda x: x[None, :, 0]),
+    "part of the features": ((Ellipsis, slice(1, 4)), lambda x: x[..., :3]),
+    "backwards": ((WHOLE, WHOLE, slice(None, None, -1)), lambda x: x),
+    "arrays": ((WHOLE, [1, 0], [2, 5]), lambda x: x[:, 0, :2]),
+    "one array twice at a place": ((WHOLE, WHOLE, [3, 3, 0]), lambda x: x[:, :, :3]),
+    "a mask": ((WHOLE, WHOLE, np.array([True, False] * 3)), lambda x: x[:, :, 3:]),
+    "a computed mask": (lambda x: x > 0, 0.5),
+    "nothing": ((WHOLE, []), 1.0),
+    "new axes": ((WHOLE, None, 0), 2.0),
+    "the batch behind an array's axis": (
+        (WHOLE, None, [0, 1], None, [1, 2]),
+        lambda x: x[:, 0, :2].T[:, :, None, None],
+    ),
+}
+
+
+@pytest.mark.parametrize("what", WRITES)
+def test_what_is_written_is_followed(what: str, tmp_path: Path) -> None:
+    index, value = WRITES[what]
+
+    def write(x: Tensor) -> Tensor:
+        at, given = (part(x) if callable(part) else part for part in (index, value))
+        return _written(x * 1, at, given)
+
+    agree(Model(write), tmp_path / "m.onnx", 2, 6)
+
+
+def test_a_batch_that_is_no_first_axis_is_written_to(tmp_path: Path) -> None:
+    agree(Model(lambda x: _written(x.permute(1, 2, 0) * 1, (1, [1, 2]), x[:, 0, [0, 1]].T)), tmp_path / "m.onnx", 2, 6)
+
+
+@pytest.mark.parametrize("options", [{}, {"reduction": "none"}, {"reduction": "sum"}, {"label_smoothing": 0.1}])
+@pytest.mark.parametrize("shape", [(3,), (3, 4)])
+def test_losses_of_class_indices_follow_their_target(
+    options: dict[str, Any], shape: tuple[int, ...], tmp_path: Path
+) -> None:
+    def loss(x: Tensor, target: Tensor) -> tuple[Tensor, ...]:
+        weighted = F.cross_entropy(x, target, weight=tg.Tensor([1.0, 2.0, 3.0]), **options)
+        plain = {name: value for name, value in options.items() if name != "label_smoothing"}
+        return F.cross_entropy(x, target, **options), weighted, F.nll_loss(x.log_softmax(1), target, **plain)
+
+    def drawn(n: int) -> tuple[np.ndarray, np.ndarray]:
+        generator = np.random.default_rng(n)
+        return generator.standard_normal((n, *shape)).astype(np.float32), generator.integers(0, 3, (n, *shape[1:]))
+
+    tg.export_onnx(Model(loss), drawn(2), tmp_path / "m.onnx")
+    for n in (1, 7):
+        x, target = drawn(n)
+        expected = loss(Tensor(x), Tensor(target))
+        for got, y in zip(run(tmp_path / "m.onnx", {"x": x, "target": target}), expected, strict=True):
+            np.testing.assert_allclose(got, y.data, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("what", REFUSED)

@@ -138,6 +138,23 @@ def test_weights_and_nodes_bear_the_modules_names_and_shared_weights_stand_once(
     assert len(set(nodes)) == len(nodes)
 
 
+class Clashing(nn.Module):
+    def __init__(self) -> None:
+        self.x, self.output, self.batch, self.constant = (nn.Parameter(np.full(2, i, np.float32)) for i in range(4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.x + self.output + self.batch * self.constant * 7 + tg.ones(len(x), 1)
+
+
+def test_a_weight_that_has_the_name_of_an_input_or_output_gets_another(tmp_path: Path) -> None:
+    agree(Clashing(), tmp_path / "m.onnx", 2)
+    names = {weight.name for weight in onnx.load(tmp_path / "m.onnx").graph.initializer}
+    assert {"x_1", "output_1", "batch", "constant"} <= names
+    for name in ("batch/Shape", "Mul", "constant_1"):
+        tg.export_onnx(Clashing(), tg.ones(1, 2), tmp_path / "m.onnx", input_names=[name], output_names=["batch"])
+        assert [entry.name for entry in session(tmp_path / "m.onnx").get_inputs()] == [name]
+
+
 def test_what_leads_to_no_output_is_left_out(tmp_path: Path) -> None:
     class Asks(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
@@ -164,6 +181,12 @@ class Counts(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         self.calls += 1
         return x * self.calls
+
+
+def large() -> nn.Module:
+    model = nn.Linear(1, 1, bias=False)
+    model.weight.data = np.broadcast_to(np.float32(0), (2**29, 1))  # of 4 bytes in memory
+    return model
 
 
 class Returns(nn.Module):
@@ -196,6 +219,11 @@ MISTAKES = {
         "'x' names both an input and an output",
     ),
     "state that moves": (lambda path: tg.export_onnx(Counts(), tg.ones(1), path), ValueError, "calls changes when"),
+    "weights beyond what a file can hold": (
+        lambda path: tg.export_onnx(large(), tg.ones(1, 1), path),
+        ValueError,
+        "the weights take 2,147,483,648 bytes, and an ONNX file holds less than 2,147,483,648",
+    ),
     "an answer that is none": (lambda path: tg.export_onnx(Returns(3), tg.ones(1), path), TypeError, "output is int"),
     "no folder": (
         lambda path: tg.export_onnx(nn.ReLU(), tg.ones(1), path.parent / "nowhere" / "m.onnx"),

@@ -38,6 +38,8 @@ MORE = [
       (tg.isnan, tg.isfinite, tg.bitwise_not, tg.abs, tg.floor, tg.round, tg.sqrt, tg.sum, tg.prod, tg.argmax)),
     *(case(f"{op.__name__} of dim 1", lambda x, op=op: op(x, 1), FLOATS) for op in
       (tg.argmax, tg.argmin, tg.any, tg.all)),
+    case("relu of ints", tg.relu, INTS),
+    case("to float64, and numbers in it", lambda x: (x.double(), x.double() * 2, np.float64(3) * x.double()), FLOATS),
     case("argmax of bools", tg.argmax, BOOLS),
     case("bitwise_not of bools", tg.bitwise_not, BOOLS),
     case("floor_divide of floats", lambda x: x // 0.1, np.array([1.0, -0.3, 0.55])),

@@ -15,13 +15,15 @@ import numpy as np
 from ...extras import optional_import
 from ...tensor import Tensor
 from ..weights import write_atomically
-from .batch import BATCHES, Dim, Varying, merge
+from .batch import BATCHES, Dim, Filled, Varying, merge
 from .graph import IR_VERSION, OPSET, Call, Graph, element_type
 from .operators import build
 from .trace import Step, Trace, Value, trace
 
 if TYPE_CHECKING:
     from ...nn import Module
+
+LARGEST = 2**31  # bytes: a limit of protobuf's
 
 
 def export_onnx(
@@ -37,11 +39,12 @@ def export_onnx(
 
     `example` is an input, a tuple of positional ones, or a dict of those by keyword; the first axis of each is the
     batch, of any size in the file. Inputs are named as in `forward`, outputs `output`, `output_0`, ... or by a
-    dict's keys, unless other names are given; weights keep theirs. `metadata` goes into the file.
+    dict's keys, unless other names are given; weights keep theirs. `metadata` goes into the file. ONNX Runtime has no
+    convolutions in float64: call `model.float()` before.
 
     The model runs a few times, at other batch sizes and values, to see what depends on them. Raises
     NotImplementedError, naming the operation and its module, for what ONNX has no form for or a graph can't follow;
-    MissingExtra without the onnx package.
+    ValueError for weights of 2 GiB and more; MissingExtra without the onnx package.
 
     >>> import os, tempfile
     >>> import tinygrad_cnn as tg
@@ -54,6 +57,8 @@ def export_onnx(
     if not hasattr(model, "named_modules"):
         raise TypeError(f"export_onnx: expected a Module, got {type(model).__name__}")
     inputs, call = _inputs(model, example, input_names)
+    if (size := sum(tensor.data.nbytes for tensor in _state(model).values())) >= LARGEST:
+        raise ValueError(f"export_onnx: the weights take {size:,} bytes, and an ONNX file holds less than {LARGEST:,}")
     traces = [_trace(model, call, {name: _batch(x, i) for name, x in inputs.items()}) for i in range(len(BATCHES))]
     whole = _merged(traces)
     outputs = _names("output", output_names, list(whole.outputs))
@@ -61,6 +66,7 @@ def export_onnx(
         raise ValueError(f"export_onnx: {twice[0]!r} names both an input and an output; give other output_names")
     state = {name: tensor.data for name, tensor in _state(model).items()}
     proto = to_model(whole, state, outputs, type(model).__name__)
+    _check_one_item(whole, lambda: _trace(model, call, {name: x[:1] if x.ndim else x for name, x in inputs.items()}))
     onnx.helper.set_model_props(proto, dict(metadata or {}))
     try:
         onnx.checker.check_model(proto, full_check=True)
@@ -87,7 +93,12 @@ def to_model(trace: Trace, state: Mapping[str, np.ndarray], output_names: Sequen
                 f"export_onnx: the output {name!r} changes with the batch size or the input's values, and was not "
                 "computed by recorded operations"
             )
-        source = graph.value(output) if isinstance(output, Value) else graph.constant(output)
+        if isinstance(output, Value):
+            source = graph.value(output)
+        elif isinstance(output, Filled):
+            source = graph.node("", "Expand", graph.constant(output.value), graph.sizes(output.shape))
+        else:
+            source = graph.constant(output)
         if source in computed and source not in renamed:
             renamed[source] = name
         else:
@@ -217,6 +228,22 @@ def _merged(traces: Sequence[Trace]) -> Trace:
     if isinstance(whole.outputs, Varying):
         raise NotImplementedError("export_onnx: how many outputs there are depends on the batch size")
     return whole
+
+
+def _check_one_item(whole: Trace, trace_one: Callable[[], Trace]) -> None:
+    """NotImplementedError where a batch of 1 gives other shapes than the rule for the rest says."""
+    try:
+        single = trace_one()
+    except (IndexError, RuntimeError, ValueError):  # the model itself takes no batch of 1
+        return
+    for name, output in whole.outputs.items():
+        expected = tuple(n.per_item + n.extra if isinstance(n, Dim) else n for n in getattr(output, "shape", ()))
+        found = getattr(single.outputs.get(name), "shape", None)
+        if not isinstance(output, Varying) and found != expected:
+            raise NotImplementedError(
+                f"export_onnx: {name!r} has shape {found} for a batch of 1, where larger ones make expect {expected}: "
+                "squeeze() without an axis does so, and x[:2]"
+            )
 
 
 def _needed(trace: Trace) -> list[Step]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -26,13 +26,14 @@ def element_type(dtype: Any) -> int:
 
 
 class Graph:
-    """Nodes in the order of computation; `reserved` are the inputs' and outputs' names."""
+    """Nodes in the order of computation; `reserved` are the inputs' and outputs' names, which no weight can have."""
 
-    def __init__(self, inputs: Sequence[Value], state: Mapping[str, np.ndarray], reserved: Iterable[str]) -> None:
+    def __init__(self, inputs: Sequence[Value], state: Mapping[str, np.ndarray], reserved: Collection[str]) -> None:
         self.nodes: list[Any] = []  # NodeProtos
         self.initializers: dict[str, np.ndarray] = {}
         self.state = state
         self.taken = {*reserved, *state}
+        self.named = {key: key if key not in {*reserved} else self.unique(key) for key in state}
         self.names: dict[tuple[str, Any], str] = {("input", value.key): value.key for value in inputs}
         self.constants: dict[tuple[Any, ...], str] = {}  # small ones, by what they hold
         self.batch_of = next((value.key for value in inputs if value.shape and isinstance(value.shape[0], Dim)), "")
@@ -66,9 +67,9 @@ class Graph:
 
     def value(self, value: Value) -> str:
         """The name of a value that has been computed; a module's state becomes an initializer when it is used."""
-        if value.source == "state" and value.key not in self.initializers:
-            self.initializers[value.key] = self.state[value.key]
-            self.names[value[:2]] = value.key
+        if value.source == "state" and value[:2] not in self.names:
+            name = self.names[value[:2]] = self.named[value.key]
+            self.initializers[name] = self.state[value.key]
         return self.names[value[:2]]
 
     def size(self, size: Size) -> str:
@@ -114,11 +115,11 @@ class Call:
         """The name of a value, array or number in a dtype (default for the first two: its own)."""
         if isinstance(thing, Value):
             name = self.graph.value(thing)
-            return name if dtype in (None, thing.dtype) else self.cast(name, dtype)
+            return name if dtype is None or dtype == thing.dtype else self.cast(name, dtype)
         if isinstance(thing, Dim):
             return self.node("Squeeze", self.cast(self.graph.size(thing), dtype))
         if isinstance(thing, Filled):
-            number = self.constant(thing.value, dtype or thing.value.dtype)
+            number = self.constant(thing.value, dtype)
             return self.node("Expand", number, self.graph.sizes(thing.shape))
         if isinstance(thing, Varying):
             self.refuse_varying(thing)
@@ -126,7 +127,7 @@ class Call:
 
     def constant(self, thing: Any, dtype: Any = None) -> str:
         array = np.asarray(thing)
-        return self.graph.constant(array if dtype in (None, array.dtype) else array.astype(dtype))
+        return self.graph.constant(array if dtype is None else array.astype(dtype, copy=False))
 
     def input_shape(self, i: int = 0) -> tuple[Size, ...]:
         thing = self.step.inputs[i]

@@ -1,7 +1,12 @@
-"""x[index] in ONNX: one Slice, then a Gather where arrays pick elements, then the shape that NumPy gives it."""
+"""x[index] in ONNX: one Slice, then a Gather where arrays pick elements, then the shape that NumPy gives it.
+
+And x[index] = value: one ScatterND.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +28,57 @@ def take(call: Call) -> str:
     parts = _full(parts, len(call.input_shape()), call)
     name = _sliced(parts, call)
     return call.reshape(_gathered(parts, name, call), call.shape)
+
+
+def overwrite(call: Call) -> str:
+    """x with a value at an index, by the places of what is written among the elements of one item."""
+    x, index, shape = call.input(0), call.options["index"], call.input_shape()
+    parts = list(index) if type(index) is tuple else [index]
+    if len(parts) == 1 and isinstance(parts[0], Value) and parts[0].dtype == bool and parts[0].shape == shape:
+        if call.input_shape(1) not in ((), (1,)):
+            call.refuse("it writes several values where a computed mask is true; use where")
+        return call.node("Where", call.name(parts[0]), call.input(1), x)
+    batch = [axis for axis, n in enumerate(shape) if isinstance(n, Dim)]
+    if not all(map(_is_known, parts)) or len(batch) > 1:
+        call.refuse("it writes to places that are not the same in every batch; use where or cat")
+    parts = _full(parts, len(shape), call)
+    of_x = [part for part in parts if part is not None]
+    if any(not isinstance(of_x[axis], slice) or of_x[axis] != slice(None) for axis in batch):
+        call.refuse("it writes to some items of the batch alone; use cat")
+
+    # The batch goes behind the other axes, and these become one.
+    rest = [n for n in shape if isinstance(n, int)]
+    two, three = (_places(shape, size)[tuple(parts)] for size in (2, 3))
+    last = [axis for axis, (n, m) in enumerate(zip(two.shape, three.shape, strict=True)) if n != m]
+    sizes: list[Size] = [shape[batch[0]] if axis in last else n for axis, n in enumerate(two.shape)]
+    places = np.moveaxis(two, last, [-1] * len(last))[..., 0].ravel() if last else two.ravel()
+    items = [shape[axis] for axis in batch]
+    order = [*(axis for axis in range(len(shape)) if axis not in batch), *batch]
+
+    values = call.input(1)
+    if (spare := len(call.input_shape(1)) - two.ndim) > 0:
+        values = call.reshape(values, call.input_shape(1)[spare:])
+    values = call.node("Expand", values, call.graph.sizes(sizes))
+    values = call.node("Transpose", values, perm=[*(i for i in range(two.ndim) if i not in last), *last])
+    values = call.reshape(values, [places.size, *items])
+    kept = np.sort(places.size - 1 - np.unique(places[::-1], return_index=True)[1])  # the last of those at one place
+    if kept.size < places.size:
+        values = call.node("Gather", values, call.constant(kept, np.int64), axis=0)
+    elements = call.reshape(call.node("Transpose", x, perm=order), [math.prod(rest), *items])
+    written = call.node("ScatterND", elements, call.constant(places[kept, None], np.int64), values)
+    return call.node("Transpose", call.reshape(written, [*rest, *items]), perm=np.argsort(order).tolist())
+
+
+def _places(shape: Sequence[Size], items: int) -> np.ndarray:
+    """The number of each element within its item, for so many items."""
+    numbered = [1 if isinstance(n, Dim) else n for n in shape]
+    whole = [items if isinstance(n, Dim) else n for n in shape]
+    return np.broadcast_to(np.arange(math.prod(numbered)).reshape(numbered), whole)
+
+
+def _is_known(part: Any) -> bool:
+    ends = (part.start, part.stop, part.step) if isinstance(part, slice) else (part,)
+    return not any(isinstance(end, (Dim, Value, Varying)) for end in ends)
 
 
 def _picked_axis(parts: list[Any], call: Call) -> int | None:

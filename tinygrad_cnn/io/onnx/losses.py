@@ -1,4 +1,4 @@
-"""Losses of a prediction and its target in ONNX, element by element, and their mean or sum."""
+"""Losses in ONNX: of a prediction and its target, element by element, and of class indices; their mean or sum."""
 
 from __future__ import annotations
 
@@ -53,11 +53,20 @@ def _of_logits(call: Call, x: str, target: str) -> str:
     return call.node("Sub", call.node("Softplus", x), call.node("Mul", x, target))
 
 
+def _of_classes(kind: str) -> Callable[[Call], str]:
+    """The builder of a loss of class indices, which are -1 where a target does not count."""
+    return lambda call: call.node(
+        kind, call.input(0), call.name(call.options["index"]), ignore_index=-1, reduction=call.options["reduction"]
+    )
+
+
 LOSSES = {
     "binary_cross_entropy": _loss(_of_probabilities),
     "binary_cross_entropy_with_logits": _loss(_of_logits),
+    "cross_entropy": _of_classes("SoftmaxCrossEntropyLoss"),
     "huber_loss": _loss(_huber),
     "l1_loss": _loss(_absolute),
     "mse_loss": _loss(_squared),
+    "nll_loss": _of_classes("NegativeLogLikelihoodLoss"),
     "smooth_l1_loss": _loss(_smooth_l1),
 }

@@ -13,7 +13,7 @@ import numpy as np
 
 from .batch import Varying
 from .graph import Call, Size
-from .indexing import take
+from .indexing import overwrite, take
 from .layers import LAYERS
 from .losses import LOSSES
 
@@ -28,16 +28,14 @@ NO_FORM = {
          "sum_channels", "unpool_average", "unpool_max", "where_positive"),
         IN_GRADIENTS,
     ),
-    **dict.fromkeys(("cross_entropy", "nll_loss"), "its class indices are read outside the graph; export without it"),
     "dropout": "it draws random numbers; in evaluation, pass training=self.training",
-    "overwrite": "ONNX values are never written to; combine them with where or cat",
 }  # fmt: skip
 
 # Operations that are one node, of inputs in the result's dtype.
 SAME = {
     "abs": "Abs", "add": "Add", "clone": "Identity", "contiguous": "Identity", "cos": "Cos", "div": "Div",
     "erf": "Erf", "exp": "Exp", "log": "Log", "matrix_product": "MatMul", "maximum": "Max", "minimum": "Min",
-    "mul": "Mul", "neg": "Neg", "pow": "Pow", "reciprocal": "Reciprocal", "relu": "Relu", "sigmoid": "Sigmoid",
+    "mul": "Mul", "neg": "Neg", "pow": "Pow", "reciprocal": "Reciprocal", "sigmoid": "Sigmoid",
     "sin": "Sin", "softplus": "Softplus", "sqrt": "Sqrt", "sub": "Sub", "tanh": "Tanh",
 }  # fmt: skip
 COMPARE = {"eq": "Equal", "ge": "GreaterOrEqual", "gt": "Greater", "le": "LessOrEqual", "lt": "Less"}
@@ -46,7 +44,7 @@ BITWISE = {"bitwise_and": "And", "bitwise_not": "Not", "bitwise_or": "Or", "bitw
 REDUCE = {"euclidean_over": "ReduceL2", "logsumexp_over": "ReduceLogSumExp", "max_over": "ReduceMax",
           "min_over": "ReduceMin", "sum_over": "ReduceSum"}  # fmt: skip
 
-BUILDERS: dict[str, Builder] = {"take": take, **LAYERS, **LOSSES}
+BUILDERS: dict[str, Builder] = {"overwrite": overwrite, "take": take, **LAYERS, **LOSSES}
 
 
 def _table(kinds: dict[str, str], build: Callable[[Call, str], str]) -> None:
@@ -101,6 +99,15 @@ _table(REDUCE, _reduce)
 @_builds("ne")
 def _ne(call: Call) -> str:
     return call.node("Not", _compare(call, "Equal"))
+
+
+@_builds("relu")
+def _relu(call: Call) -> str:
+    return (
+        call.node("Relu", *call.inputs)
+        if call.dtype.kind == "f"
+        else call.node("Max", *call.inputs, call.constant(0, call.dtype))
+    )
 
 
 @_builds("isnan")

@@ -107,7 +107,15 @@ def trace(
         for x in tensors:
             x.data.flags.writeable = False
         with observe(tracer):
-            result = function(tensors)
+            try:
+                result = function(tensors)
+            except (RuntimeError, ValueError) as error:
+                if "read-only" not in str(error):
+                    raise
+                raise NotImplementedError(
+                    "export_onnx: a write that is not recorded, into an array or under no_grad, has no ONNX form: "
+                    f"{error}"
+                ) from error
     outputs = {name: tracer.read(y) for name, y in named(result)}
     return Trace(tuple(known), tracer.steps, outputs)
 
