@@ -37,15 +37,18 @@ def of_many(function: Any, *options: dict[str, Any]) -> list[Case]:
 
 
 REDUCED: list[dict[str, Any]] = [
-    {}, {"axis": 0}, {"axis": -1}, {"axis": (0, 2)}, {"axis": ()}, {"axis": 1, "keepdims": True}, {"keepdims": True},
+    {}, {"axis": 0}, {"axis": np.int64(-1)}, {"axis": (0, 2)}, {"axis": ()}, {"axis": 1, "keepdims": True},
+    {"keepdims": True},
 ]  # fmt: skip
-TWO_FLOATS = [np.add, np.subtract, np.multiply, np.divide, np.remainder, np.floor_divide, np.maximum, np.minimum]
+TWO_FLOATS = [np.add, np.subtract, np.multiply, np.divide, np.remainder, np.floor_divide, np.maximum, np.minimum,
+              np.hypot, np.logaddexp]  # fmt: skip
 COMPARED = [np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal]
 LOGIC = [np.logical_and, np.logical_or, np.logical_xor]
 BITS = [np.bitwise_and, np.bitwise_or, np.bitwise_xor]
 ANY_FLOAT = [
     np.negative, np.positive, np.absolute, np.square, np.exp, np.expm1, np.exp2, np.sin, np.cos, np.tanh, np.sign,
-    np.floor, np.ceil, np.rint, np.isnan, np.isinf, np.isfinite, np.logical_not,
+    np.floor, np.ceil, np.rint, np.trunc, np.tan, np.sinh, np.cosh, np.deg2rad, np.radians, np.rad2deg, np.degrees,
+    np.fabs, np.conjugate, np.isnan, np.isinf, np.isfinite, np.logical_not,
 ]  # fmt: skip
 POSITIVE = [np.sqrt, np.reciprocal, np.log, np.log1p, np.log2, np.log10]
 
@@ -56,14 +59,15 @@ CASES: dict[Any, list[Case]] = {
     **{f: one(f, positive(2, 3)) for f in POSITIVE},
     np.power: one(np.power, positive(2, 3), normal(3)),
     np.invert: one(np.invert, INDEX) + one(np.invert, INDEX > 1),
+    np.vecdot: one(np.vecdot, M, normal(3)) + one(np.vecdot, normal(3), CUBE.swapaxes(1, 2)),
     np.matmul: one(np.matmul, M, normal(3, 2)) + one(np.matmul, normal(3), CUBE),
     **{f: each(f, CUBE, *REDUCED) for f in (np.sum, np.mean, np.prod, np.max, np.amax, np.min, np.amin, np.ptp)},
     np.var: each(np.var, CUBE, *REDUCED, {"axis": 1, "ddof": 1}),
     np.std: each(np.std, CUBE, *REDUCED[:4], *REDUCED[5:], {"axis": 1, "ddof": 1}, {"ddof": 0.5}),
     np.cumsum: each(np.cumsum, CUBE, {}, {"axis": 1}, (-1,)),
     np.linalg.norm: each(
-        np.linalg.norm, M, {}, {"axis": 0}, {"ord": 1, "axis": 1}, {"ord": np.inf, "axis": (0,)}, {"ord": "fro"},
-        {"axis": (0, 1), "keepdims": True}, (3, -1),
+        np.linalg.norm, M, {}, {"axis": 0}, {"ord": 1, "axis": np.int64(1)}, {"ord": np.inf, "axis": (0,)},
+        {"ord": "fro"}, {"axis": (0, 1), "keepdims": True}, (3, -1),
     ) + one(np.linalg.norm, normal(4)) + one(np.linalg.norm, CUBE),
     np.expand_dims: each(np.expand_dims, M, (1,), ((0, -1),)),
     np.ravel: each(np.ravel, M, (), ("F",), {"order": "C"}),
@@ -95,8 +99,9 @@ CASES: dict[Any, list[Case]] = {
     np.triu: each(np.triu, CUBE, (), (1,)),
     np.take: each(np.take, M, (1,), (INDEX,), ([0, 0], 1), {"indices": 7, "mode": "wrap"}),
     np.take_along_axis: each(np.take_along_axis, M, (INDEX, 1), (np.array([5, 0]), None), (INDEX[:, :1], -1)),
-    np.sort: each(np.sort, M, (), (0,), {"axis": None}),
-    np.diff: each(np.diff, M, (), (1, 0), {"n": 2}),
+    np.sort: each(np.sort, M, (), (0,), {"axis": None}, {"kind": "stable"}, {"stable": True}),
+    np.diff: each(np.diff, M, (), (1, 0), {"n": 2}, {"n": 0, "axis": -2}),
+    np.append: [*each(np.append, M, (5.0,), ([[1.0, 2.0, 3.0]], 0)), *one(np.append, M, N)],
     np.concatenate: of_many(np.concatenate, {}, {"axis": 1}, {"axis": None}),
     np.stack: of_many(np.stack, {}, {"axis": -1}),
     **{f: of_many(f, {}) for f in (np.vstack, np.hstack, np.dstack)},
@@ -123,6 +128,7 @@ CASES: dict[Any, list[Case]] = {
     np.tensordot: [case(f"tensordot {axes}", lambda a, b, x=axes: np.tensordot(a, b, x), CUBE, b) for axes, b in [
         (2, normal(3, 2, 2)), (0, M), (1, normal(2, 3)), ((0, 1), normal(3, 2)), (([0, 1], [1, 0]), normal(3, 2)),
         (([-1], [0]), normal(2)), (([0, 1, 2], [0, 1, 2]), normal(2, 3, 2)),
+        (np.int64(1), normal(2, 3)),
     ]],
     np.einsum: [case("einsum", lambda a, b: np.einsum("ij,kj->ik", a, b, optimize=True), M, N)],
     **{f: each(f, M, (), {"axis": 1}) for f in (np.argmax, np.argmin, np.argsort, np.all, np.any)},

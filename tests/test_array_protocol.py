@@ -149,7 +149,8 @@ REFUSED: dict[str, tuple[Callable[[Tensor], Any], str]] = {
     "initial=": (lambda t: np.max(t, initial=0), "'initial'"),
     "where= of a ufunc": (lambda t: np.exp(t, where=np.eye(2) > 0), r"np\.exp: where= .* np\.where\(condition"),
     "dtype=": (lambda t: np.add(t, 1, dtype=np.float64), r"np\.add: dtype= .* t\.to\(dtype\)"),
-    "reduce": (np.add.reduce, r"np\.add\.reduce has no rule for Tensors; use np\.sum"),
+    "reduce": (np.subtract.reduce, r"np\.subtract\.reduce has no rule for Tensors; only np\.add, np\.multiply, .* can"),
+    "where= of a reduction": (lambda t: np.add.reduce(t, where=np.eye(2) > 0), r"np\.sum of a Tensor: .*'where'"),
     "accumulate": (np.multiply.accumulate, r"np\.multiply\.accumulate .* use np\.cumsum"),
     "outer": (lambda t: np.add.outer(t, t), r"np\.add\.outer .* t\[:, None\]"),
     "at": (lambda t: np.add.at(t, 0, 1), r"np\.add\.at .* t\[index\] \+= values"),
@@ -183,9 +184,61 @@ def test_a_masked_array_on_the_left_does_not_lose_a_gradient() -> None:
         np.ma.masked_equal([1.0, 2.0], 2) * leaf()
 
 
-def test_pairs_of_axes_that_differ_in_length_are_an_error() -> None:
-    with pytest.raises(ValueError, match=r"np\.tensordot: axes \(1, 0\) differ in length \(a: \(2, 2\), b: \(3, 2\)\)"):
-        np.tensordot(leaf(), np.ones((3, 2)), 1)
+MISTAKES: dict[str, tuple[Callable[[Tensor], Any], type[Exception], str]] = {
+    "axes of two lengths": (
+        lambda t: np.tensordot(t, np.ones((3, 2)), 1),
+        ValueError,
+        r"np\.tensordot: axes \(1, 0\) differ in length \(a: \(2, 2\), b: \(3, 2\)\)",
+    ),
+    "rows of two lengths": (lambda t: np.dot(t, np.ones(3)), ValueError, r"np\.dot: axes \(1, 0\) differ in length"),
+    "an axis twice": (lambda t: np.tensordot(t, t, ([0, 0], [0, 1])), ValueError, "pair each axis with one other"),
+    "an axis without a pair": (
+        lambda t: np.tensordot(t, t, ([0, 1], [0])),
+        ValueError,
+        "pair each axis with one other",
+    ),
+    "an axis that is not there": (lambda t: np.tensordot(t, t, ([2], [0])), IndexError, r"np\.tensordot: dim 2 is out"),
+    "more axes than there are": (lambda t: np.tensordot(t, t, 3), IndexError, r"np\.tensordot: dim"),
+    "a difference along no axis": (lambda t: np.diff(t, axis=2), IndexError, r"np\.diff: dim 2 is out of range"),
+    "less than no difference": (lambda t: np.diff(t, -1), ValueError, r"np\.diff: n should be at least 0, got -1"),
+    "a value for edges": (
+        lambda t: np.pad(t, 1, "edge", constant_values=3),
+        ValueError,
+        r"np\.pad: mode 'edge' takes no constant_values",
+    ),
+    "a border that has a gradient": (lambda t: np.pad(t, 1, constant_values=t[0, 0]), RuntimeError, r"detach\(\)"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_in_the_arguments_is_named(name: str) -> None:
+    call, kind, message = MISTAKES[name]
+    with pytest.raises(kind, match=message):
+        call(leaf())
+
+
+def test_ufuncs_reduce_as_numpys_do() -> None:
+    x = leaf()
+    reductions: list[tuple[Any, Any]] = [
+        (np.add, np.sum), (np.multiply, np.prod), (np.maximum, np.max), (np.minimum, np.min),
+    ]  # fmt: skip
+    for ufunc, function in reductions:
+        for options in ({}, {"axis": 1, "keepdims": True}, {"axis": None}):
+            y = ufunc.reduce(x, **options)
+            np.testing.assert_array_equal(y.data, ufunc.reduce(x.data, **options))
+            (got,), (expected,) = tg.grad(y.sum(), x), tg.grad(function(x, **{"axis": 0, **options}).sum(), x)
+            assert got is not None
+            assert expected is not None
+            assert got.tolist() == expected.tolist()
+    assert np.logical_and.reduce(x > 1).tolist() == [False, True]
+    assert np.logical_or.reduce(x > 2, 1).tolist() == [False, True]
+
+
+def test_numbers_beside_a_tensor_take_its_type_and_neither_overflow() -> None:
+    x = Tensor([3e30, -np.inf])
+    assert np.hypot(x, 4e30).tolist() == [np.float32(5e30), np.inf]
+    assert np.logaddexp(-np.inf, x).tolist() == [np.float32(3e30), -np.inf]
+    assert np.logaddexp(0.1, Tensor(np.zeros(1))).item() == np.logaddexp(0.1, 0.0)
 
 
 # -- NumPy's meaning, not Torch's -----------------------------------------------------------------------------

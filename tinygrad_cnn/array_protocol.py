@@ -15,8 +15,12 @@ import numpy as np
 from .array_table import TABLE, UFUNCS, VALUES_ALONE, on_arrays, operand
 from .tensor import Tensor
 
+REDUCTIONS: dict[np.ufunc, Callable[..., Any]] = {
+    np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min,
+    np.logical_and: np.all, np.logical_or: np.any,
+}  # fmt: skip
 INSTEAD = {  # of a ufunc's methods and options
-    "reduce": "use np.sum, np.prod, np.max or np.min",
+    "reduce": "only " + ", ".join(f"np.{ufunc.__name__}" for ufunc in REDUCTIONS) + " can be reduced",
     "accumulate": "use np.cumsum",
     "reduceat": "use slices of the tensor",
     "outer": "give the operands axes of length 1: t[:, None] and u[None, :]",
@@ -37,6 +41,8 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: d
     name = f"np.{ufunc.__name__}"
     if "out" in options:
         return _into_array(ufunc, method, inputs, options, name)
+    if method == "reduce" and ufunc in REDUCTIONS:
+        return call_function(REDUCTIONS[ufunc], (), inputs, {"axis": 0, **options})
     if method != "__call__":
         raise TypeError(f"{name}.{method} has no rule for Tensors; {INSTEAD[method]}, or, {VALUES_ALONE}")
     if ufunc not in UFUNCS:

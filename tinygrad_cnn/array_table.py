@@ -34,6 +34,16 @@ UFUNCS: dict[np.ufunc, Callable[..., Tensor]] = {
     np.log2: lambda x: ops.log(x) / math.log(2),
     np.log10: lambda x: ops.log(x) / math.log(10),
     np.sin: ops.sin, np.cos: ops.cos, np.tanh: ops.tanh,
+    np.tan: lambda x: ops.sin(x) / ops.cos(x),
+    np.sinh: lambda x: (ops.expm1(x) - ops.expm1(-x)) / 2,
+    np.cosh: lambda x: (ops.exp(x) + ops.exp(-x)) / 2,
+    np.deg2rad: lambda x: x * (math.pi / 180), np.radians: lambda x: x * (math.pi / 180),
+    np.rad2deg: lambda x: x * (180 / math.pi), np.degrees: lambda x: x * (180 / math.pi),
+    np.hypot: lambda a, b: ops.norm(_side_by_side(a, b), 2, 0),
+    np.logaddexp: lambda a, b: ops.logsumexp(_side_by_side(a, b), 0),
+    np.vecdot: lambda a, b: ops.matmul(as_tensor(a)[..., None, :], as_tensor(b)[..., None])[..., 0, 0],
+    np.fabs: ops.abs, np.conjugate: ops.clone,
+    np.trunc: lambda x: ops.where(x < 0, ops.ceil(x), ops.floor(x)),
     np.sign: lambda x: ops.where(ops.isnan(x), x, ops.sign(x)),  # Torch's sign of NaN is 0
     np.floor: ops.floor, np.ceil: ops.ceil, np.rint: ops.round,
     np.maximum: ops.maximum, np.minimum: ops.minimum,
@@ -44,6 +54,13 @@ UFUNCS: dict[np.ufunc, Callable[..., Tensor]] = {
     np.bitwise_xor: ops.bitwise_xor, np.invert: ops.bitwise_not,
     np.isnan: ops.isnan, np.isinf: ops.isinf, np.isfinite: ops.isfinite,
 }  # fmt: skip
+
+
+def _side_by_side(a: Any, b: Any) -> Tensor:
+    """Both operands of a sum, (2, ...), in its shape and type."""
+    total = ops.add(a, b)
+    both = (x if isinstance(x, Tensor) else as_tensor(np.asarray(x)) for x in (a, b))
+    return ops.stack([ops.broadcast_to(x.to(total.dtype), total.shape) for x in both])
 
 
 def operand(x: Any) -> Any:
@@ -98,7 +115,8 @@ def _along(reduce: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
     def reduced(a: Any, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
         a = as_tensor(a)
-        return reduce(ops.unsqueeze(a, 0), 0) if axis == () else reduce(a, axis, keepdims)
+        is_none = isinstance(axis, tuple) and not axis
+        return reduce(ops.unsqueeze(a, 0), 0) if is_none else reduce(a, axis, keepdims)
 
     return reduced
 
@@ -150,7 +168,7 @@ def _cumsum(a: Any, axis: int | None = None, dtype: DTypeLike | None = None) -> 
 def _norm(x: Any, ord: Any = None, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
     """Norms of vectors, and the root of a matrix's sum of squares."""
     x = as_tensor(x)
-    of_vectors = isinstance(axis, int) or (axis is None and x.ndim == 1) or (axis is not None and len(axis) == 1)
+    of_vectors = x.ndim == 1 if axis is None else np.size(axis) == 1
     if ord is not None and (of_vectors == isinstance(ord, str) or (not of_vectors and ord != "fro")):
         raise TypeError(f"np.linalg.norm: ord={ord!r} has no rule for Tensors of shape {x.shape}; {VALUES_ALONE}")
     return ops.norm(x, "fro" if ord is None else ord, axis, keepdims)
@@ -162,6 +180,10 @@ def _norm(x: Any, ord: Any = None, axis: Axis = None, *, keepdims: bool = False)
 def _concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Tensor:
     parts = [as_tensor(x) for x in arrays]
     return ops.cat(parts, axis) if axis is not None else ops.cat([ops.flatten(x) for x in parts])
+
+
+def _append(arr: Any, values: Any, axis: int | None = None) -> Tensor:
+    return _concatenate([arr, values], axis)
 
 
 def _at_least(function: Callable[..., np.ndarray]) -> Callable[..., Any]:
@@ -218,13 +240,16 @@ def _astype(x: Any, dtype: DTypeLike, *, copy: bool = True) -> Tensor:
     return ops.clone(x.to(dtype)) if copy else x.to(dtype)
 
 
-def _pad(array: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any = 0) -> Tensor:
+def _pad(array: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any = None) -> Tensor:
+    if mode != "constant" and constant_values is not None:
+        raise ValueError(f"np.pad: mode {mode!r} takes no constant_values")
     if mode not in ("constant", "edge", "reflect", "symmetric", "wrap"):
         raise TypeError(f"np.pad: mode {mode!r} has no rule for Tensors; {VALUES_ALONE}")
     moved = _moved(np.pad, array, pad_width, mode=mode)
     if mode != "constant":
         return moved
-    border = np.pad(np.zeros(np.shape(array), moved.dtype), pad_width, constant_values=plain_array(constant_values))
+    value = 0 if constant_values is None else constant_values
+    border = np.pad(np.zeros(np.shape(array), moved.dtype), pad_width, constant_values=value)
     return moved + border
 
 
@@ -237,15 +262,18 @@ def _take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Tensor:
     return ops.take_along_dim(x, as_tensor(indices), dim_of(x, axis or 0, "np.take_along_axis"))
 
 
-def _sort(a: Any, axis: int | None = -1) -> Tensor:
+def _sort(a: Any, axis: int | None = -1, kind: str | None = None, *, stable: bool | None = None) -> Tensor:
+    """By a stable sort, of whatever kind: all give the same values."""
     x = as_tensor(a)
     return _take_along_axis(x, np.argsort(x.data, axis, stable=True), axis)
 
 
 def _diff(a: Any, n: int = 1, axis: int = -1) -> Tensor:
     a = as_tensor(a)
+    if n < 0:
+        raise ValueError(f"np.diff: n should be at least 0, got {n}")
+    before = (slice(None),) * dim_of(a, axis, "np.diff")
     for _ in range(n):
-        before = (slice(None),) * (axis % a.ndim)
         later, earlier = (*before, slice(1, None)), (*before, slice(None, -1))
         a = a[later] - a[earlier]
     return a
@@ -255,12 +283,21 @@ def _diff(a: Any, n: int = 1, axis: int = -1) -> Tensor:
 
 
 def _tensordot(a: Any, b: Any, axes: Any = 2) -> Tensor:
-    """The sum of products over the axes that are paired: one product of two matrices."""
     a, b = as_tensor(a), as_tensor(b)
-    of_a, of_b = (range(a.ndim - axes, a.ndim), range(axes)) if isinstance(axes, int) else map(np.atleast_1d, axes)
-    pairs = [(i % a.ndim, j % b.ndim) for i, j in zip(of_a, of_b, strict=True)]
+    if isinstance(axes, (int, np.integer)):
+        axes = range(a.ndim - axes, a.ndim), range(axes)
+    of_a, of_b = (np.atleast_1d(of).tolist() for of in axes)
+    return _paired(a, b, of_a, of_b, "np.tensordot")
+
+
+def _paired(a: Tensor, b: Tensor, of_a: list[int], of_b: list[int], name: str) -> Tensor:
+    """The sum of products over the axes that are paired: one product of two matrices."""
+    of_a, of_b = [dim_of(a, i, name) for i in of_a], [dim_of(b, j, name) for j in of_b]
+    if len({*of_a}) != len(of_b) or len({*of_b}) != len(of_a):
+        raise ValueError(f"{name}: axes should pair each axis with one other, got {of_a} of a and {of_b} of b")
+    pairs = list(zip(of_a, of_b, strict=True))
     if wrong := [(i, j) for i, j in pairs if a.shape[i] != b.shape[j]]:
-        raise ValueError(f"np.tensordot: axes {wrong[0]} differ in length (a: {a.shape}, b: {b.shape})")
+        raise ValueError(f"{name}: axes {wrong[0]} differ in length (a: {a.shape}, b: {b.shape})")
     inner = math.prod(a.shape[i] for i, _ in pairs)
     free_a = [i for i in range(a.ndim) if i not in dict(pairs)]
     free_b = [j for j in range(b.ndim) if j not in [j for _, j in pairs]]
@@ -272,12 +309,12 @@ def _tensordot(a: Any, b: Any, axes: Any = 2) -> Tensor:
 
 def _dot(a: Any, b: Any) -> Tensor:
     a, b = as_tensor(a), as_tensor(b)
-    return a * b if not a.ndim or not b.ndim else _tensordot(a, b, (-1, -2 if b.ndim > 1 else 0))
+    return a * b if not a.ndim or not b.ndim else _paired(a, b, [-1], [-2 if b.ndim > 1 else 0], "np.dot")
 
 
 def _inner(a: Any, b: Any) -> Tensor:
     a, b = as_tensor(a), as_tensor(b)
-    return a * b if not a.ndim or not b.ndim else _tensordot(a, b, (-1, -1))
+    return a * b if not a.ndim or not b.ndim else _paired(a, b, [-1], [-1], "np.inner")
 
 
 def _outer(a: Any, b: Any) -> Tensor:
@@ -322,7 +359,7 @@ TABLE: dict[Callable[..., Any], Callable[..., Any]] = {
     np.var: _deviation(ops.var), np.std: _deviation(ops.std), np.cumsum: _cumsum,
     np.max: _along(ops.amax), np.amax: _along(ops.amax), np.min: _along(ops.amin), np.amin: _along(ops.amin),
     np.ptp: _along(_ptp), np.linalg.norm: _norm,
-    np.concatenate: _concatenate, np.stack: lambda arrays, axis=0: ops.stack(arrays, axis),
+    np.append: _append, np.concatenate: _concatenate, np.stack: lambda arrays, axis=0: ops.stack(arrays, axis),
     np.vstack: _vstack, np.hstack: _hstack, np.column_stack: _column_stack,
     np.dstack: lambda tup: ops.cat([_reshaped(np.atleast_3d, x) for x in tup], 2),
     np.atleast_1d: _at_least(np.atleast_1d), np.atleast_2d: _at_least(np.atleast_2d),

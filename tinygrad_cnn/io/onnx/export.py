@@ -42,9 +42,9 @@ def export_onnx(
     dict's keys, unless other names are given; weights keep theirs. `metadata` goes into the file. ONNX Runtime has no
     convolutions in float64: call `model.float()` before.
 
-    The model runs a few times, at other batch sizes and values, to see what depends on them. Raises
-    NotImplementedError, naming the operation and its module, for what ONNX has no form for or a graph can't follow;
-    ValueError for weights of 2 GiB and more; MissingExtra without the onnx package.
+    The model runs a few times, at other batch sizes and values, to see what depends on them; of integers, only the
+    example's own are tried. Raises NotImplementedError, naming the operation and its module, for what ONNX has no form
+    for or a graph can't follow; ValueError for weights of 2 GiB and more; MissingExtra without the onnx package.
 
     >>> import os, tempfile
     >>> import tinygrad_cnn as tg
