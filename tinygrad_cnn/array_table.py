@@ -182,10 +182,6 @@ def _concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Tensor:
     return ops.cat(parts, axis) if axis is not None else ops.cat([ops.flatten(x) for x in parts])
 
 
-def _append(arr: Any, values: Any, axis: int | None = None) -> Tensor:
-    return _concatenate([arr, values], axis)
-
-
 def _at_least(function: Callable[..., np.ndarray]) -> Callable[..., Any]:
     """np.atleast_1d and its like, of one array or several."""
 
@@ -359,7 +355,7 @@ TABLE: dict[Callable[..., Any], Callable[..., Any]] = {
     np.var: _deviation(ops.var), np.std: _deviation(ops.std), np.cumsum: _cumsum,
     np.max: _along(ops.amax), np.amax: _along(ops.amax), np.min: _along(ops.amin), np.amin: _along(ops.amin),
     np.ptp: _along(_ptp), np.linalg.norm: _norm,
-    np.append: _append, np.concatenate: _concatenate, np.stack: lambda arrays, axis=0: ops.stack(arrays, axis),
+    np.append: lambda arr, values, axis=None: _concatenate([arr, values], axis), np.concatenate: _concatenate, np.stack: lambda arrays, axis=0: ops.stack(arrays, axis),
     np.vstack: _vstack, np.hstack: _hstack, np.column_stack: _column_stack,
     np.dstack: lambda tup: ops.cat([_reshaped(np.atleast_3d, x) for x in tup], 2),
     np.atleast_1d: _at_least(np.atleast_1d), np.atleast_2d: _at_least(np.atleast_2d),
