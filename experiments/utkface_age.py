@@ -4,7 +4,7 @@ python experiments/utkface_age.py                                      trains, t
 python experiments/utkface_age.py --resume runs/<name>                 goes on with a run that was interrupted
 python experiments/utkface_age.py evaluate --weights W --data-dir D    tests on a folder of faces
 python experiments/utkface_age.py predict PHOTO...                     prints what it sees in each face
-python experiments/utkface_age.py explain FACE                         draws what in the picture made the age
+python experiments/utkface_age.py explain PHOTO                        draws what in the face made the age
 python experiments/utkface_age.py export --weights W --out age.onnx    writes the model for ONNX Runtime
 """
 
@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
-import io
 import json
 import os
 import shutil
@@ -31,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where models/ an
 import numpy as np
 
 import tinygrad_cnn as tg
-from experiments.age.explain import explanation, plot_explanation
+from experiments.age.explain import explain
 from experiments.age.export import export
 from experiments.age.faces import Faces, UserError, find_faces
 from experiments.age.fit import fit
@@ -44,10 +43,8 @@ from experiments.age.photo import predict
 from experiments.age.report import said_to_beat, to_beat, write_report
 from experiments.age.tasks import TASKS, make_head
 from experiments.age.weights import default_weights, load_model
-from tinygrad_cnn.data import LoadError, UnreadableImage, printable, read_image, to_float
-from tinygrad_cnn.explain import UnknownLayer
+from tinygrad_cnn.data import LoadError, printable, to_float
 from tinygrad_cnn.extras import MissingExtra, optional_import
-from tinygrad_cnn.files import write_file
 from tinygrad_cnn.train import (
     AgeModel,
     Checkpoints,
@@ -171,34 +168,6 @@ def evaluate_folder(options: argparse.Namespace) -> None:
         page.finish(model, options.part, result, f"F{note[1:]}." if options.part == "all" else "")
         trained = f", weights trained on {model.data}" if model.data != faces.kind else ""
         conclude(run, f"{result.errors.words()}; everything is in {run.path}; data: {faces.kind}{trained}")
-
-
-def explain(options: argparse.Namespace) -> None:
-    """Draw what in one picture of a face made the model answer as it does."""
-    weights = options.weights or default_weights()
-    model = load_model(weights)
-    subject = getattr(options, "subject", model.head.subjects[0])
-    if subject not in model.head.subjects:
-        raise UserError(f"--subject: {weights} tells {', '.join(model.head.subjects)}, and no {subject}")
-    out = options.out or Path(f"{options.image.stem}-explained.png")
-    try:
-        face = read_image(options.image, model.image_size)
-    except UnreadableImage as error:
-        raise UserError(f"can't read {printable(options.image)}: {error}") from error
-    if out.exists() and out.samefile(options.image):
-        raise UserError(f"--out {out} would overwrite the picture itself")
-    try:
-        why = explanation(model, face, options.layer, subject)
-    except UnknownLayer as error:
-        raise UserError(f"--layer: {error}") from error
-    picture = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph")  # a file name in letters that the font lacks
-        plot_explanation(why, options.image.name).savefig(picture, format=out.suffix[1:])
-    write_file(out, picture.getvalue())
-    answer = f"{why.predicted:.1f} years" if subject == "age" else why.answer
-    line = f"{answer}: {out} shows what made {why.model} say so; trained on {model.data}"
-    say(line, event="explained", picture=str(options.image), file=str(out), answer=answer)
 
 
 def conclude(run: RunFolder, line: str) -> None:

@@ -1,17 +1,26 @@
-"""One picture of what in a face made the network answer as it does."""
+"""The `explain` command: one picture of what in a face made the network answer as it does."""
 
 from __future__ import annotations
 
+import argparse
+import io
 import textwrap
+import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from experiments.age.faces import UserError
+from experiments.age.faces_in_photo import Box, cut_out, described, face_finder, whole
+from experiments.age.log import say
 from experiments.age.tasks import in_short
+from experiments.age.weights import default_weights, load_model
 from tinygrad_cnn import Tensor, cat, logsumexp, nn
-from tinygrad_cnn.data import to_float
-from tinygrad_cnn.explain import feature_maps, grad_cam, occlusion, saliency, smooth_grad
+from tinygrad_cnn.data import UnreadableImage, printable, read_image, to_float
+from tinygrad_cnn.explain import UnknownLayer, feature_maps, grad_cam, occlusion, saliency, smooth_grad
+from tinygrad_cnn.files import write_file
 from tinygrad_cnn.train import AgeModel, Binary, Classes, Head, Several
 
 if TYPE_CHECKING:
@@ -20,6 +29,50 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SAMPLES = 50  # noisy copies for SmoothGrad
+
+
+def explain(options: argparse.Namespace) -> None:
+    """Run the command: draw what in one face of a photograph made the model answer as it does."""
+    weights = options.weights or default_weights()
+    model = load_model(weights)
+    subject = getattr(options, "subject", model.head.subjects[0])
+    if subject not in model.head.subjects:
+        raise UserError(f"--subject: {weights} tells {', '.join(model.head.subjects)}, and no {subject}")
+    out = options.out or Path(f"{options.image.stem}-explained.png")
+    try:
+        photo = read_image(options.image)
+    except UnreadableImage as error:
+        raise UserError(f"can't read {printable(options.image)}: {error}") from error
+    if out.exists() and out.samefile(options.image):
+        raise UserError(f"--out {out} would overwrite the picture itself")
+    boxes = face_finder()(photo) if options.detect else whole(photo)
+    number = chosen(boxes, options)
+    box, which = boxes[number - 1], f", face {number} of {len(boxes)}" if len(boxes) > 1 else ""
+    try:
+        why = explanation(model, cut_out(photo, box, model.image_size), options.layer, subject)
+    except UnknownLayer as error:
+        raise UserError(f"--layer: {error}") from error
+    picture = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # a file name in letters that the font lacks
+        plot_explanation(why, options.image.name, which).savefig(picture, format=out.suffix[1:])
+    write_file(out, picture.getvalue())
+    answer = f"{why.predicted:.1f} years" if subject == "age" else why.answer
+    line = f"{answer}: {out} shows what in {printable(options.image)}{which} made {why.model} say so"
+    about = {"picture": str(options.image), **described(number, box), "file": str(out), "answer": answer}
+    say(f"{line}; trained on {model.data}", event="explained", **about)
+
+
+def chosen(boxes: list[Box], options: argparse.Namespace) -> int:
+    """The number of the face to explain, from the left, as `predict` counts: that of --face, else of the largest."""
+    if not boxes:
+        raise UserError(f"no face found in {printable(options.image)}; --no-detect takes the whole picture for one")
+    if options.face is None:
+        return max(range(len(boxes)), key=lambda i: boxes[i].side) + 1
+    if options.face > len(boxes):
+        found = "1 face" if len(boxes) == 1 else f"{len(boxes)} faces"
+        raise UserError(f"--face {options.face}: {found} found in {printable(options.image)}")
+    return int(options.face)
 
 
 @dataclass(frozen=True)
@@ -139,15 +192,18 @@ MAP = (WIDTH - 2 * MARGIN - NAME - SCALE) / SHOWN  # a feature map and the space
 ROW = MAP + 0.18
 
 
-def plot_explanation(why: Explanation, name: str) -> Figure:
-    """The whole explanation on one page, with the maps of one layer of each resolution; `name` is the face's."""
+def plot_explanation(why: Explanation, name: str, which: str = "") -> Figure:
+    """The whole explanation on one page, with the maps of one layer of each resolution.
+
+    `name` is the photograph's, and `which` tells which of its faces.
+    """
     layers = _one_of_each_size(why.maps)
     page = _Page(MAPS_TOP + len(layers) * ROW + 0.2)
     height, width = why.face.shape[:2]
     printable = "".join(letter if letter.isprintable() else "?" for letter in name)
     page.write(MARGIN, 0.55, f"{why.model} sees {why.answer}", 21, weight="bold")
     shown = printable if len(printable) <= 50 else printable[:49] + "…"
-    about = f"{shown}, {_size(width, height)} pixels; the network was trained on {why.data}"
+    about = f"{shown}{which}, {_size(width, height)} pixels; the network was trained on {why.data}"
     page.write(MARGIN, 0.85, about, 10.5, FAINT)
 
     page.panel(0, "The face", "What the network is given.").imshow(why.face)

@@ -94,6 +94,11 @@ def whole(photo: np.ndarray) -> list[Box]:
     return [Box((width - side) // 2, (height - side) // 2, side)]
 
 
+def described(number: int, box: Box) -> dict[str, int]:
+    """Which face of a photograph is meant, by name: its number, counted from the left, and its box."""
+    return {"face": number, "x": box.x, "y": box.y, "width": box.side, "height": box.side}
+
+
 def merged(votes: list[tuple[int, Box]]) -> list[tuple[int, Box]]:
     """Boxes that overlap as one: the one with the most votes of them, with the votes of all."""
     faces: list[tuple[int, Box]] = []

@@ -16,7 +16,8 @@ Every object has these fields; what else it has depends on its event:
                  tells of it: age_years, gender and gender_probability, ...
     no_face      picture
     unreadable   picture
-    explained    picture, file, answer
+    explained    picture, face, x, y, width, height, file (the drawing), answer
+    exported     file
     interrupted  nothing else: Ctrl-C
     failed       nothing else: the command can't be done, and ends with status 2
     crashed      traceback: a fault of the program, which ends with status 1

@@ -53,6 +53,10 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
             _settle(options)
         except (UserError, ValueError, OSError) as error:
             parser.error(str(error))
+    elif command == "predict" and options.camera is not None:
+        for name in ("format", "out", "annotate"):
+            if getattr(options, name) is not None:
+                parser.error(f"--camera shows what it sees in a window: --{name} is for pictures")
     return options
 
 
@@ -218,13 +222,12 @@ def _predict(parser: argparse.ArgumentParser) -> None:
     )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument(
-        "images", nargs="*", default=[], metavar="IMAGE", help="file, folder or pattern such as '*.jpg'"
+        "images", nargs="*", type=_given, default=[], metavar="IMAGE", help="file, folder or pattern such as '*.jpg'"
     )
     source.add_argument("--camera", nargs="?", type=_count, const=0, metavar="NUMBER",
                         help="show what a camera sees instead, until q is pressed (the first: 0)")  # fmt: skip
     _weights(parser, required=False)
-    parser.add_argument("--no-detect", dest="detect", action="store_false", default=True,
-                        help="each picture is one face already, cut out as UTKFace's are")  # fmt: skip
+    _no_detect(parser)
     parser.add_argument("--format", choices=("csv", "json"),
                         help="print a table (default: as --out ends, else csv for folders and patterns)")  # fmt: skip
     parser.add_argument("--out", type=_table, metavar="FILE", help="write that there, instead of to stdout")
@@ -234,9 +237,13 @@ def _predict(parser: argparse.ArgumentParser) -> None:
 
 
 def _explain(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Draw what in a picture of a face made a trained model answer as it does."
-    parser.add_argument("image", type=_path, metavar="IMAGE", help="picture of one face (JPEG, PNG or WebP)")
+    parser.description = "Draw what in one face of a photograph made a trained model answer as it does."
+    parser.add_argument("image", type=_path, metavar="IMAGE", help="photograph (JPEG, PNG or WebP)")
     _weights(parser, required=False)
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--face", type=_positive_int, metavar="NUMBER",
+                       help="counted from the left, as predict does (default: the largest)")  # fmt: skip
+    _no_detect(which)
     parser.add_argument("--out", type=_picture, metavar="FILE", help="write there (default: <IMAGE>-explained.png)")
     parser.add_argument("--subject", choices=("age", "gender", "age_group"), default=argparse.SUPPRESS,
                         help="what to explain (default: the first that the model tells)")  # fmt: skip
@@ -256,6 +263,11 @@ def _weights(parser: argparse.ArgumentParser, required: bool = True) -> None:
     default = "" if required else " (default: the best in models/weights)"
     parser.add_argument("--weights", type=_path, required=required, metavar="FILE",
                         help=f"best.safetensors or last.safetensors of a run{default}")  # fmt: skip
+
+
+def _no_detect(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument("--no-detect", dest="detect", action="store_false", default=True,
+                        help="a picture is one face already, cut out as UTKFace's are")  # fmt: skip
 
 
 def _faces(parser: argparse.ArgumentParser) -> None:
@@ -289,10 +301,14 @@ def _threads(parser: argparse._ActionsContainer) -> None:
     )
 
 
-def _path(text: str) -> Path:
+def _given(text: str) -> str:
     if not text:
         raise argparse.ArgumentTypeError("must not be empty")
-    return Path(text)
+    return text
+
+
+def _path(text: str) -> Path:
+    return Path(_given(text))
 
 
 def _picture(text: str) -> Path:

@@ -24,7 +24,7 @@ import numpy as np
 from experiments.age.annotate import annotated, with_boxes
 from experiments.age.camera import watch
 from experiments.age.faces import REAL
-from experiments.age.faces_in_photo import Box, FindFaces, cut_out, face_finder, whole
+from experiments.age.faces_in_photo import Box, FindFaces, cut_out, described, face_finder, whole
 from experiments.age.log import complain, say
 from experiments.age.tasks import answer_names, answers, cells, columns, in_short
 from experiments.age.weights import load_model
@@ -34,7 +34,7 @@ from tinygrad_cnn.progress import progress_bar
 from tinygrad_cnn.train import AgeModel
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp")  # of the files that are taken from a folder
-PLACE = ("file", "face", "x", "y", "width", "height")  # a table's first columns
+COLUMNS = ("file", "face", "x", "y", "width", "height")  # a table's first
 NAMED = 60  # letters of a picture's name in that of the annotated one: with escapes, still a name for a file
 
 Faces = list[tuple[Box, np.ndarray]]  # where each is, and what was predicted: (1,) or (1, width)
@@ -166,10 +166,11 @@ def table(options: argparse.Namespace, model: AgeModel) -> Iterator[Callable[[Pa
 def rows(model: AgeModel, path: Path, faces: Faces) -> list[Row]:
     """A table's rows for one picture: one for each face, or one without."""
     if not faces:
-        return [{**dict.fromkeys((*PLACE, *answer_names(model.head))), "file": str(path)}]
+        return [{**dict.fromkeys((*COLUMNS, *answer_names(model.head))), "file": str(path)}]
     return [
         {
-            **dict(zip(PLACE, (str(path), number, box.x, box.y, box.side, box.side), strict=True)),
+            "file": str(path),
+            **described(number, box),
             **{name: _rounded(answer) for name, answer in answers(model.head, predicted).items()},
         }
         for number, (box, predicted) in enumerate(faces, 1)
@@ -181,7 +182,7 @@ def _rounded(answer: str | float) -> str | float:
 
 
 def _csv(file: TextIO, model: AgeModel) -> Iterator[Callable[[Path, Faces], None]]:
-    writer = csv.DictWriter(file, [*PLACE, *answer_names(model.head)], lineterminator="\n")
+    writer = csv.DictWriter(file, [*COLUMNS, *answer_names(model.head)], lineterminator="\n")
     writer.writeheader()
     file.flush()
 
@@ -217,8 +218,8 @@ def _text(file: TextIO, model: AgeModel) -> Iterator[Callable[[Path, Faces], Non
         for number, (box, predicted) in enumerate(faces, 1):
             which = f", face {number} of {len(faces)}" if len(faces) > 1 else ""
             line = "   ".join([*cells(model.head, predicted), printable(path) + which])
-            place = dict(zip(PLACE[1:], (number, box.x, box.y, box.side, box.side), strict=True))
-            say(line, event="prediction", picture=str(path), **place, **answers(model.head, predicted))
+            about = {"picture": str(path), **described(number, box), **answers(model.head, predicted)}
+            say(line, event="prediction", **about)
         if not faces:
             nothing = ["-".rjust(len(name)) for name in names]
             say("   ".join([*nothing, f"{printable(path)}: no face found"]), event="no_face", picture=str(path))

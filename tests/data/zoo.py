@@ -13,7 +13,6 @@ from PIL import Image
 from .pictures import photo
 
 PICTURE = photo(3, 64)[:, :48]  # upright: 64 high, 48 wide
-NEW_WEBP = tuple(map(int, cv2.__version__.split(".")[:2])) >= (4, 14)  # 4.10 neither turns nor animates WebP
 NOT_ONE = "neither a JPEG nor a PNG nor a WebP file"
 
 
@@ -108,11 +107,7 @@ def readable():
     }
     for turn in range(1, 9):
         for kind, ending, off in (("JPEG", "jpg", 3), ("PNG", "png", 0), ("WEBP", "webp", 8)):
-            content = encoded(kind, as_stored(turn), exif=exif(turn))
-            if kind != "WEBP" or NEW_WEBP:
-                kinds[f"turn {turn}.{ending}"] = (content, PICTURE, off)
-    if not NEW_WEBP:
-        del kinds["animated.webp"]
+            kinds[f"turn {turn}.{ending}"] = (encoded(kind, as_stored(turn), exif=exif(turn)), PICTURE, off)
     return kinds
 
 

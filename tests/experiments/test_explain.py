@@ -1,5 +1,6 @@
 """The `explain` command: its picture shows the numbers, each with its unit, and a mistake gets one clear line."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -12,11 +13,13 @@ import tinygrad_cnn.functional as F
 from experiments.age.explain import YEARS, Explanation, Score, explanation, plot_explanation
 from experiments.age.options import PICTURES
 from models.age_resnet import AgeResNet
+from tests.experiments.scenes import drawn_face, save, scene
 from tinygrad_cnn import explain, nn
 from tinygrad_cnn.data import SyntheticFaces, to_float
 from tinygrad_cnn.train import AgeModel, Binary, Classes, ExpectedAge, Regression, Several
 
 SIZE = 32
+FIELDS = ("face", "x", "y", "width", "height")
 
 
 class Deep(nn.Module):
@@ -44,11 +47,8 @@ def small_explanation(face):
 
 
 @pytest.fixture
-def photo(tmp_path, face):
-    import cv2
-
-    cv2.imwrite(str(tmp_path / "face.png"), face[:, :, ::-1])
-    return Path("face.png")
+def photo(command):
+    return save("face.png", drawn_face())
 
 
 def age_model(network):
@@ -233,10 +233,31 @@ def test_it_writes_one_picture_and_prints_the_age_that_predict_prints(command, t
     assert outcome.status == 0
     assert outcome.err == []
     (line,) = outcome.out
-    age = command("predict", photo, "--weights", weights, "--no-detect").out[1].split()[0]
+    age = command("predict", photo, "--weights", weights).out[1].split()[0]
     assert line.startswith(f"{age} years: face-explained.png")
     assert line.endswith("trained on synthetic faces")
     assert sorted(path.name for path in Path().iterdir()) == ["face-explained.png", "face.png"]
+
+
+def test_of_several_faces_the_largest_is_explained_or_the_one_that_is_asked_for(command, trained):
+    weights = ["--weights", trained[0] / "best.safetensors"]
+    save("two.png", scene((60, 150, 140), (350, 60, 200)))
+    rows = [json.loads(line) for line in command("predict", "two.png", *weights, "--log-format", "json").out[1:3]]
+    for asked, number in (([], 2), (["--face", 1], 1), (["--face", 2], 2)):
+        outcome = command("explain", "two.png", *weights, *asked, "--log-format", "json")
+        assert (outcome.status, outcome.err) == (0, [])
+        said = json.loads(outcome.out[0])
+        assert {name: said[name] for name in FIELDS} == {name: rows[number - 1][name] for name in FIELDS}
+        assert said["answer"] == f"{rows[number - 1]['age_years']:.1f} years"
+        assert f"what in two.png, face {number} of 2 made" in said["message"]
+
+
+def test_with_no_detect_the_whole_picture_is_explained(command, trained, photo):
+    weights = ["--weights", trained[0] / "best.safetensors", "--no-detect"]
+    age = command("predict", photo, *weights).out[1].split()[0]
+    said = json.loads(command("explain", photo, *weights, "--log-format", "json").out[0])
+    assert said["answer"] == f"{age} years"
+    assert [said[name] for name in FIELDS] == [1, 0, 0, 200, 200]
 
 
 def test_the_same_face_gives_the_same_picture(command, trained, photo):
@@ -267,7 +288,7 @@ def test_a_picture_of_any_size_and_name_is_explained(command, trained):
 
     cv2.imwrite("wide.png", np.full((40, 900, 3), 90, np.uint8))
     shutil.move("wide.png", "顔 $1.png")
-    outcome = command("explain", "顔 $1.png", "--weights", trained[0] / "best.safetensors")
+    outcome = command("explain", "顔 $1.png", "--weights", trained[0] / "best.safetensors", "--no-detect")
     assert (outcome.status, outcome.err) == (0, [])
     assert Path("顔 $1-explained.png").exists()
 
@@ -279,6 +300,19 @@ MISTAKES = {
     "a picture that is not there": (["explain", "no.png", "--weights", "W"], "can't read no.png: No such file"),
     "a folder for a picture": (["explain", "folder", "--weights", "W"], "can't read folder: not a regular file"),
     "text for a picture": (["explain", "text.png", "--weights", "W"], "can't read text.png: neither a JPEG nor a PNG"),
+    "a picture without a face": (
+        ["explain", "wall.png", "--weights", "W"],
+        "no face found in wall.png; --no-detect takes the whole picture",
+    ),
+    "a face that is not there": (
+        ["explain", "face.png", "--weights", "W", "--face", "2"],
+        "--face 2: 1 face found in face.png",
+    ),
+    "a face of no number": (["explain", "face.png", "--face", "0"], "--face: must be a whole number of at least 1"),
+    "a face where none is looked for": (
+        ["explain", "face.png", "--face", "1", "--no-detect"],
+        "--no-detect: not allowed with argument --face",
+    ),
     "weights that are not there": (["explain", "face.png", "--weights", "nowhere"], "nowhere"),
     "text for weights": (["explain", "face.png", "--weights", "text.png"], "safetensors"),
     "a layer that is none": (
@@ -315,6 +349,7 @@ def test_a_mistake_gets_one_clear_line_and_status_2(command, trained, photo, mis
     Path("folder").mkdir()
     Path("dir.png").mkdir()
     Path("text.png").write_text("text")
+    save("wall.png", scene())
     before = photo.read_bytes()
     arguments, message = MISTAKES[mistake]
     outcome = command(*(trained[0] / "best.safetensors" if word == "W" else word for word in arguments))

@@ -21,7 +21,8 @@ EVENTS = {
     "prediction": {"picture", "face", "x", "y", "width", "height"},
     "no_face": {"picture"},
     "unreadable": {"picture"},
-    "explained": {"picture", "file", "answer"},
+    "explained": {"picture", "face", "x", "y", "width", "height", "file", "answer"},
+    "exported": {"file"},
     "interrupted": set(),
     "failed": set(),
     "crashed": {"traceback"},
@@ -43,6 +44,10 @@ def parsed(lines):
 def test_the_events_are_those_of_the_documentation():
     documented = {line.split()[0] for line in log.__doc__.splitlines() if line.startswith("    ") and line[4] != " "}
     assert documented == {*EVENTS, "time", "level", "event"}
+
+
+def interrupt(*_):
+    raise KeyboardInterrupt
 
 
 @pytest.fixture
@@ -83,10 +88,28 @@ def test_every_line_of_train_evaluate_predict_and_explain_is_an_object(command, 
     (failed,) = parsed(predicted.err)
     assert (failed["event"], failed["level"], failed["picture"]) == ("unreadable", "error", "nothing.png")
 
-    explained = command("explain", photo, *weights, "--out", "why.png")
+    explained = command("explain", photo, "--no-detect", *weights, "--out", "why.png")
     assert (explained.status, explained.err) == (0, [])
     (answer,) = parsed(explained.out)
     assert (answer["event"], answer["picture"], answer["file"]) == ("explained", photo, "why.png")
+
+
+def test_every_line_of_a_run_that_goes_on_is_an_object(command, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("experiments.utkface_age.measure", interrupt)
+        assert command(*QUICK, "--out", "run").status == 130
+    resumed = command("--resume", "run", "--log-format", "json")
+    assert (resumed.status, resumed.err) == (0, [])
+    said = parsed(resumed.out)
+    assert [one["event"] for one in said if one["event"] != "message"] == ["setup", "result"]
+    assert any(one["message"].startswith("resumed") for one in said)
+
+
+def test_an_export_is_an_object_too(command, trained):
+    pytest.importorskip("onnx")
+    weights = trained[0] / "best.safetensors"
+    (exported,) = parsed(command("export", "--weights", weights, "--out", "age.onnx", "--log-format", "json").out)
+    assert (exported["event"], exported["file"]) == ("exported", "age.onnx")
 
 
 def test_the_log_of_the_run_stays_text(command):
@@ -106,9 +129,6 @@ def test_a_mistake_is_one_object_on_stderr(command, arguments):
 
 
 def test_ctrl_c_is_a_warning_and_the_status_stays(command, monkeypatch):
-    def interrupt(*_):
-        raise KeyboardInterrupt
-
     monkeypatch.setattr("experiments.utkface_age.measure", interrupt)
     outcome = command(*QUICK[:-1], 1, "--out", "run", "--log-format", "json")
     assert outcome.status == 130

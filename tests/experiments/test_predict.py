@@ -249,7 +249,7 @@ def test_the_best_of_the_shipped_weights_is_the_default(tmp_path, command, train
         assert default_weights() == tmp_path / name
     save("face.png", SyntheticFaces(1, 32, seed=9)[0][0])
     assert command("predict", "face.png", "--no-detect").status == 0
-    assert command("explain", "face.png", "--out", "why.png").status == 0
+    assert command("explain", "face.png", "--no-detect", "--out", "why.png").status == 0
 
 
 @pytest.mark.parametrize("words", [["predict"], ["explain"]])
