@@ -45,9 +45,7 @@ def explain(options: argparse.Namespace) -> None:
         raise UserError(f"can't read {printable(options.image)}: {error}") from error
     if out.exists() and out.samefile(options.image):
         raise UserError(f"--out {out} would overwrite the picture itself")
-    boxes = face_finder()(photo) if options.detect else whole(photo)
-    number = chosen(boxes, options)
-    box, which = boxes[number - 1], f", face {number} of {len(boxes)}" if len(boxes) > 1 else ""
+    number, box, which = chosen(photo, options)
     try:
         why = explanation(model, cut_out(photo, box, model.image_size), options.layer, subject)
     except UnknownLayer as error:
@@ -63,16 +61,19 @@ def explain(options: argparse.Namespace) -> None:
     say(f"{line}; trained on {model.data}", event="explained", **about)
 
 
-def chosen(boxes: list[Box], options: argparse.Namespace) -> int:
-    """The number of the face to explain, from the left, as `predict` counts: that of --face, else of the largest."""
-    if not boxes:
-        raise UserError(f"no face found in {printable(options.image)}; --no-detect takes the whole picture for one")
-    if options.face is None:
-        return max(range(len(boxes)), key=lambda i: boxes[i].side) + 1
-    if options.face > len(boxes):
-        found = "1 face" if len(boxes) == 1 else f"{len(boxes)} faces"
+def chosen(photo: np.ndarray, options: argparse.Namespace) -> tuple[int, Box, str]:
+    """The face to explain, that of --face or the largest: its number, as `predict` counts, its box, and which it is.
+
+    Where none is found it is the largest centred square, as number 0.
+    """
+    boxes = face_finder()(photo) if options.detect else whole(photo)
+    if options.face is not None and options.face > len(boxes):
+        found = {0: "no face", 1: "1 face"}.get(len(boxes), f"{len(boxes)} faces")
         raise UserError(f"--face {options.face}: {found} found in {printable(options.image)}")
-    return int(options.face)
+    if not boxes:
+        return 0, whole(photo)[0], " (no face found: its middle)"
+    number = options.face or 1 + max(range(len(boxes)), key=lambda i: boxes[i].side)
+    return number, boxes[number - 1], f", face {number} of {len(boxes)}" if len(boxes) > 1 else ""
 
 
 @dataclass(frozen=True)
@@ -200,9 +201,9 @@ def plot_explanation(why: Explanation, name: str, which: str = "") -> Figure:
     layers = _one_of_each_size(why.maps)
     page = _Page(MAPS_TOP + len(layers) * ROW + 0.2)
     height, width = why.face.shape[:2]
-    printable = "".join(letter if letter.isprintable() else "?" for letter in name)
     page.write(MARGIN, 0.55, f"{why.model} sees {why.answer}", 21, weight="bold")
-    shown = printable if len(printable) <= 50 else printable[:49] + "…"
+    shown = printable(name)
+    shown = shown if len(shown) <= 50 else shown[:49] + "…"
     about = f"{shown}{which}, {_size(width, height)} pixels; the network was trained on {why.data}"
     page.write(MARGIN, 0.85, about, 10.5, FAINT)
 

@@ -16,7 +16,7 @@ Every object has these fields; what else it has depends on its event:
                  tells of it: age_years, gender and gender_probability, ...
     no_face      picture
     unreadable   picture
-    explained    picture, face, x, y, width, height, file (the drawing), answer
+    explained    picture, face (0 where none was found), x, y, width, height, file (the drawing), answer
     exported     file
     interrupted  nothing else: Ctrl-C
     failed       nothing else: the command can't be done, and ends with status 2
@@ -96,13 +96,16 @@ class JsonLines(io.TextIOBase):
                 self.put(line, "failed" if self.level == "error" else "message", {})
         return len(text)
 
+    def fileno(self) -> int:
+        return self.stream.fileno()
+
     def put(self, message: str, event: str, fields: dict[str, Any]) -> None:
         """Write one object; a message that begins with `warning: ` is one."""
         told = message.removeprefix("warning: ")
         level = "warning" if told != message or event == "interrupted" else self.level
         time = datetime.now().astimezone().isoformat(timespec="milliseconds")
         about = {"time": time, "level": level, "event": event, "message": told, **fields}
-        self.stream.write(json.dumps(_finite(about), ensure_ascii=False) + "\n")
+        self.stream.write(json.dumps(_finite(about)) + "\n")
         self.stream.flush()
 
     def close(self) -> None:

@@ -260,6 +260,15 @@ def test_with_no_detect_the_whole_picture_is_explained(command, trained, photo):
     assert [said[name] for name in FIELDS] == [1, 0, 0, 200, 200]
 
 
+def test_a_picture_in_which_no_face_is_found_is_taken_whole_and_that_is_said(command, trained):
+    save("wall.png", scene())
+    outcome = command("explain", "wall.png", "--weights", trained[0] / "best.safetensors", "--log-format", "json")
+    assert (outcome.status, outcome.err) == (0, [])
+    said = json.loads(outcome.out[0])
+    assert [said[name] for name in FIELDS] == [0, 100, 0, 400, 400]
+    assert "what in wall.png (no face found: its middle) made AgeCNN" in said["message"]
+
+
 def test_the_same_face_gives_the_same_picture(command, trained, photo):
     weights = trained[0] / "best.safetensors"
     assert command("explain", photo, "--weights", weights, "--out", "a.png").status == 0
@@ -288,7 +297,7 @@ def test_a_picture_of_any_size_and_name_is_explained(command, trained):
 
     cv2.imwrite("wide.png", np.full((40, 900, 3), 90, np.uint8))
     shutil.move("wide.png", "顔 $1.png")
-    outcome = command("explain", "顔 $1.png", "--weights", trained[0] / "best.safetensors", "--no-detect")
+    outcome = command("explain", "顔 $1.png", "--weights", trained[0] / "best.safetensors")
     assert (outcome.status, outcome.err) == (0, [])
     assert Path("顔 $1-explained.png").exists()
 
@@ -300,9 +309,9 @@ MISTAKES = {
     "a picture that is not there": (["explain", "no.png", "--weights", "W"], "can't read no.png: No such file"),
     "a folder for a picture": (["explain", "folder", "--weights", "W"], "can't read folder: not a regular file"),
     "text for a picture": (["explain", "text.png", "--weights", "W"], "can't read text.png: neither a JPEG nor a PNG"),
-    "a picture without a face": (
-        ["explain", "wall.png", "--weights", "W"],
-        "no face found in wall.png; --no-detect takes the whole picture",
+    "a face of a wall": (
+        ["explain", "wall.png", "--weights", "W", "--face", "1"],
+        "--face 1: no face found in wall.png",
     ),
     "a face that is not there": (
         ["explain", "face.png", "--weights", "W", "--face", "2"],

@@ -1,6 +1,7 @@
 """What the commands say to a program: every line is a JSON object with documented fields."""
 
 import json
+import os
 import sys
 import warnings
 from datetime import datetime
@@ -11,6 +12,7 @@ import pytest
 from experiments.age import log
 from experiments.age.log import JsonLines, as_json, say
 from experiments.utkface_age import main
+from tests.experiments.scenes import save, scene
 
 QUICK = ["--data", "synthetic", "--limit", 40, "--image-size", 16, "--epochs", 2]
 EVENTS = {
@@ -110,6 +112,15 @@ def test_an_export_is_an_object_too(command, trained):
     weights = trained[0] / "best.safetensors"
     (exported,) = parsed(command("export", "--weights", weights, "--out", "age.onnx", "--log-format", "json").out)
     assert (exported["event"], exported["file"]) == ("exported", "age.onnx")
+
+
+def test_a_name_of_any_bytes_is_told_whole(command, trained):
+    name = os.fsdecode(b"\xff.png")
+    save(name, scene())
+    weights = ["--weights", trained[0] / "best.safetensors", "--log-format", "json"]
+    outcome = command("predict", name, "no" + name, *weights)
+    assert [one["picture"] for one in parsed(outcome.out) if one["event"] == "no_face"] == [name]
+    assert [one["picture"] for one in parsed(outcome.err)] == ["no" + name]
 
 
 def test_the_log_of_the_run_stays_text(command):

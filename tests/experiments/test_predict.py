@@ -228,15 +228,16 @@ def test_an_annotated_picture_never_takes_the_place_of_the_picture(predict):
     assert Path("0001-a.png").read_bytes() == before
 
 
-def test_a_reader_that_leaves_early_is_no_error(script, trained, tmp_path):
+@pytest.mark.parametrize("asked", [[], ["--log-format", "json", "--format", "json"]])
+def test_a_reader_that_leaves_early_is_no_error(script, trained, tmp_path, asked):
     for i in range(40):
         save(tmp_path / "album" / f"{i}.png", scene(height=20, width=20))
-    weights = trained[0] / "best.safetensors"
-    run = subprocess.run(
-        ["bash", "-c", f"'{sys.executable}' '{script}' predict '{tmp_path}/album' --weights '{weights}' | head -n 1"],
-        capture_output=True, text=True,
-    )  # fmt: skip
-    assert (run.stdout, run.stderr) == (",".join(HEADING) + "\n", "")
+    command = [sys.executable, script, "predict", tmp_path / "album", "--weights", trained[0] / "best.safetensors"]
+    with subprocess.Popen([*command, *asked], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        assert run.stdout.readline()
+        run.stdout.close()
+        assert run.stderr.read() == ""
+    assert run.returncode == 0
 
 
 # -- weights -----------------------------------------------------------------------------------------------
