@@ -45,6 +45,10 @@ def explain(options: argparse.Namespace) -> None:
         raise UserError(f"can't read {printable(options.image)}: {error}") from error
     if out.exists() and out.samefile(options.image):
         raise UserError(f"--out {out} would overwrite the picture itself")
+    if out.is_dir():
+        raise UserError(f"--out {out} is a folder")
+    if not out.parent.is_dir():  # which the writing would say too, a minute later
+        raise UserError(f"--out {out}: there is no folder {out.parent} to write to")
     number, box, which = chosen(photo, options)
     try:
         why = explanation(model, cut_out(photo, box, model.image_size), options.layer, subject)
@@ -56,7 +60,7 @@ def explain(options: argparse.Namespace) -> None:
         plot_explanation(why, options.image.name, which).savefig(picture, format=out.suffix[1:])
     write_file(out, picture.getvalue())
     answer = f"{why.predicted:.1f} years" if subject == "age" else why.answer
-    line = f"{answer}: {out} shows what in {printable(options.image)}{which} made {why.model} say so"
+    line = f"{answer}: {printable(out)} shows what in {printable(options.image)}{which} made {why.model} say so"
     about = {"picture": str(options.image), **described(number, box), "file": str(out), "answer": answer}
     say(f"{line}; trained on {model.data}", event="explained", **about)
 

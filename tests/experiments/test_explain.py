@@ -343,8 +343,14 @@ MISTAKES = {
     ),
     "an empty layer": (["explain", "face.png", "--weights", "W", "--layer", ""], "no layer ''"),
     "to write text": (["explain", "face.png", "--weights", "W", "--out", "a.txt"], "--out: must end in .png"),
-    "to write nowhere": (["explain", "face.png", "--weights", "W", "--out", "no/a.png"], "no/a.png: No such file"),
-    "to write over a folder": (["explain", "face.png", "--weights", "W", "--out", "dir.png"], "Is a directory"),
+    "to write nowhere": (
+        ["explain", "face.png", "--weights", "W", "--out", "no/a.png"],
+        "there is no folder no to write to",
+    ),
+    "to write over a folder": (
+        ["explain", "face.png", "--weights", "W", "--out", "dir.png"],
+        "--out dir.png is a folder",
+    ),
     "to write over the face": (
         ["explain", "face.png", "--weights", "W", "--out", "./face.png"],
         "overwrite the picture",
