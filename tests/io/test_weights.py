@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +65,17 @@ def test_metadata_is_kept_beside_the_arrays(tmp_path: Path) -> None:
     weights.save({}, tmp_path / "w")
     assert weights.load_metadata(tmp_path / "w") == {}
     assert weights.load(tmp_path / "w") == {}
+
+
+def test_the_checksum_is_of_metadata_names_types_shapes_and_little_endian_values(tmp_path: Path) -> None:
+    """Files of earlier versions and other machines have it too."""
+    from safetensors import safe_open
+
+    weights.save({"b": np.ones(1, ">i2"), "a": np.array([[1.0, 2.0]])}, tmp_path / "w", metadata={"k": "v"})
+    with safe_open(tmp_path / "w", framework="numpy") as file:
+        found = file.metadata()["tinygrad_cnn.sha256"]
+    said = b'[["k", "v"]]["a", "float64", [1, 2]]' + struct.pack("<2d", 1, 2) + b'["b", "int16", [1]]' + b"\1\0"
+    assert found == f"tinygrad_cnn.sha256:{hashlib.sha256(said).hexdigest()}"
 
 
 def test_metadata_that_another_program_took_from_a_file_can_be_saved_with_new_weights(tmp_path: Path) -> None:
@@ -131,6 +144,8 @@ def test_a_name_that_the_format_keeps_for_itself_is_refused(tmp_path: Path) -> N
 def test_metadata_that_is_not_text_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="strings to strings, not 'epoch' to 3"):
         weights.save({}, tmp_path / "w", metadata={"epoch": 3})
+    with pytest.raises(TypeError, match="save: metadata maps strings to strings, got list"):
+        weights.save({}, tmp_path / "w", metadata=[("epoch", "3")])
 
 
 def test_a_file_that_may_not_be_read_is_not_called_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

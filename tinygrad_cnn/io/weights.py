@@ -52,11 +52,8 @@ def save(
         hint = "; pass its state_dict()" if hasattr(state_dict, "state_dict") else ""
         raise TypeError(f"save: expected a dict of arrays by name, got {type(state_dict).__name__}{hint}")
     arrays = {name: _plain_array(name, value) for name, value in state_dict.items()}
-    about = dict(metadata or {})
+    about = texts(metadata, "save")
     about.pop(CHECKSUM, None)  # of the file that they come from
-    for key, text in about.items():
-        if not (isinstance(key, str) and isinstance(text, str)):
-            raise TypeError(f"save: metadata maps strings to strings, not {key!r} to {text!r}")
     write_atomically(Path(path), to_bytes(arrays, metadata={**about, CHECKSUM: _checksum(about, arrays)}))
 
 
@@ -131,6 +128,16 @@ def _bfloat16(path: PathLike) -> dict[str, np.ndarray]:
             bits <<= 16
             found[name] = bits.view(np.float32).reshape(entry["shape"])
     return found
+
+
+def texts(metadata: Mapping[str, str] | None, taker: str) -> dict[str, str]:
+    """A copy of what goes into a file beside arrays. TypeError for what does not map strings to strings."""
+    if not isinstance(metadata, Mapping | None):
+        raise TypeError(f"{taker}: metadata maps strings to strings, got {type(metadata).__name__}")
+    for key, text in (metadata or {}).items():
+        if not (isinstance(key, str) and isinstance(text, str)):
+            raise TypeError(f"{taker}: metadata maps strings to strings, not {key!r} to {text!r}")
+    return dict(metadata or {})
 
 
 def _plain_array(name: Any, value: Any) -> np.ndarray:

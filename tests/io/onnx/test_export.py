@@ -218,6 +218,11 @@ MISTAKES = {
         ValueError,
         "'x' names both an input and an output",
     ),
+    "metadata that is no text": (
+        lambda path: tg.export_onnx(nn.ReLU(), tg.ones(1), path, metadata={"epoch": 3}),
+        TypeError,
+        "export_onnx: metadata maps strings to strings, not 'epoch' to 3",
+    ),
     "state that moves": (lambda path: tg.export_onnx(Counts(), tg.ones(1), path), ValueError, "calls changes when"),
     "weights beyond what a file can hold": (
         lambda path: tg.export_onnx(large(), tg.ones(1, 1), path),

@@ -14,7 +14,7 @@ import numpy as np
 
 from ...extras import optional_import
 from ...tensor import Tensor
-from ..weights import write_atomically
+from ..weights import texts, write_atomically
 from .batch import BATCHES, Dim, Filled, Varying, merge
 from .graph import IR_VERSION, OPSET, Call, Graph, element_type
 from .operators import build
@@ -40,7 +40,7 @@ def export_onnx(
     `example` is an input, a tuple of positional ones, or a dict of those by keyword; the first axis of each is the
     batch, of any size in the file. Inputs are named as in `forward`, outputs `output`, `output_0`, ... or by a
     dict's keys, unless other names are given; weights keep theirs. `metadata` goes into the file. ONNX Runtime has no
-    convolutions in float64: call `model.float()` before.
+    float64 for convolution, average pooling, erf and softplus: call `model.float()` before.
 
     The model runs a few times, at other batch sizes and values, to see what depends on them; of integers, only the
     example's own are tried. Raises NotImplementedError, naming the operation and its module, for what ONNX has no form
@@ -56,6 +56,7 @@ def export_onnx(
     onnx = _onnx()
     if not hasattr(model, "named_modules"):
         raise TypeError(f"export_onnx: expected a Module, got {type(model).__name__}")
+    about = texts(metadata, "export_onnx")
     inputs, call = _inputs(model, example, input_names)
     if (size := sum(tensor.data.nbytes for tensor in _state(model).values())) >= LARGEST:
         raise ValueError(f"export_onnx: the weights take {size:,} bytes, and an ONNX file holds less than {LARGEST:,}")
@@ -67,7 +68,7 @@ def export_onnx(
     state = {name: tensor.data for name, tensor in _state(model).items()}
     proto = to_model(whole, state, outputs, type(model).__name__)
     _check_one_item(whole, lambda: _trace(model, call, {name: x[:1] if x.ndim else x for name, x in inputs.items()}))
-    onnx.helper.set_model_props(proto, dict(metadata or {}))
+    onnx.helper.set_model_props(proto, about)
     try:
         onnx.checker.check_model(proto, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:  # such as a sum of bools
