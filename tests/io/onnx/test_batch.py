@@ -83,6 +83,11 @@ REFUSED = {
         "getitem has no ONNX form: the size of its result depends on values, or on",
     ),
     "other operations for more items": (lambda x: x if len(x) < 3 else x * 2, "which operations run depends"),
+    "another result for more items": (lambda x: [x * 2, x + 1][len(x) % 2], "'output' changes with the batch size"),
+    "another operand for more items": (
+        lambda x: [x * 2, x + 1][len(x) % 2].exp(),
+        "exp has no ONNX form: it takes an array of shape (2, 2, 6), which changes",
+    ),
     "a product over the batch": (lambda x: x.prod(0), "which operations run depends on the batch size"),
     "a loop over items": (lambda x: tg.stack([y.sum() for y in x]), "which operations run depends"),
     "random numbers": (lambda x: F.dropout(x, 0.5, training=True), "dropout has no ONNX form: it draws random"),
@@ -115,6 +120,11 @@ REFUSED = {
 def _written(x: Tensor, index: Any, value: Any = 1.0) -> Tensor:
     x[index] = value
     return x
+
+
+def test_an_integer_that_python_reads_is_seen_to_vary_with_the_items(tmp_path: Path) -> None:
+    with pytest.raises(NotImplementedError, match="mul has no ONNX form: it takes 1, which changes"):
+        tg.export_onnx(Model(lambda group: group * int(group[0])), tg.Tensor([1, 3]), tmp_path / "m.onnx")
 
 
 WHOLE = slice(None)
@@ -202,3 +212,4 @@ def test_floats_of_one_value_may_grow_but_integers_may_not() -> None:
     assert (filled.value, filled.shape) == (1, (Dim(1), 3))
     assert isinstance(merge([np.ones(n, np.int64) for n in (2, 3, 5)]), Varying)
     assert isinstance(merge([np.full(3, n) for n in (2.0, 3.0, 5.0)]), Varying)
+    assert isinstance(merge([np.ones((n, 0)) for n in (2, 3, 5)]), Varying)

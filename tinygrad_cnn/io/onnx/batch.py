@@ -45,7 +45,7 @@ class Varying(NamedTuple):
 
     def __str__(self) -> str:
         first = self.values[0]
-        return f"an array of shape {first.shape}" if isinstance(first, np.ndarray) else f"{first!r}"
+        return f"an array of shape {first.shape}" if isinstance(first, (np.ndarray, Value)) else f"{first!r}"
 
 
 def merge(things: Sequence[Any]) -> Any:
