@@ -30,6 +30,7 @@ from experiments.benchmark.harness import Race, run_race, worker
 from experiments.benchmark.machine import is_installed, machine
 from experiments.benchmark.rows import ROWS, Row
 from tinygrad_cnn.profiler import profile
+from tinygrad_cnn.progress import progress_bar
 
 PROFILED_STEPS = 10
 FACES, QUICK_FACES = 512, 128
@@ -60,7 +61,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(f"bench.py: --data-dir: {error}", file=sys.stderr)
                 return 2
             print(f"pictures: {about['pictures']}")
-        races = {row.name: run(row, options, folder) for row in rows}
+        races = {}
+        with progress_bar("bench", len(rows), "rows") as bar:
+            for row in rows:
+                bar.set_postfix_str(row.title)
+                if bar.disable:  # nobody sees a bar: a line for each row
+                    print(f"{row.title} ...", file=sys.stderr, flush=True)
+                races[row.name] = run(row, options, folder)
+                bar.update()
     shares = profile_training_step(options.threads)
     return tell(options, about, rows, races, shares)
 
@@ -109,7 +117,6 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def run(row: Row, options: argparse.Namespace, folder: str) -> Race:
     """One row, with those of its contenders whose packages are installed."""
-    print(f"{row.title} ...", file=sys.stderr, flush=True)
     given: dict[str, Any] = {"threads": options.threads} | ({"folder": folder} if row.faces else {})
     contenders = [
         worker(name, call.where, {**call.arguments, **given})

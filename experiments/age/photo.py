@@ -61,8 +61,10 @@ def look_through(options: argparse.Namespace, model: AgeModel, find: FindFaces) 
         options.annotate.mkdir(parents=True, exist_ok=True)
     status = 0
     hidden = options.out is None and sys.stdout.isatty()  # where the rows are seen themselves
-    with table(options, model) as write, progress_bar("predicting", None, "pictures", delay=1, shown=not hidden) as bar:
-        for number, (path, problem) in enumerate(pictures(options.images), 1):
+    found = [*pictures(options.images)]  # so that the bar knows how many
+    bar = progress_bar("predicting", len(found), "pictures", delay=1, shown=not hidden)
+    with table(options, model) as write, bar:
+        for number, (path, problem) in enumerate(found, 1):
             bar.update()
             try:
                 if problem:

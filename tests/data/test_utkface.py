@@ -1,5 +1,6 @@
 import errno
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -258,6 +259,18 @@ class TestDownload:
         monkeypatch.setattr(kagglehub, "dataset_download", broken)
         with pytest.raises(KaggleUnreachable, match="403 Forbidden"):
             UTKFace.download()
+
+    def test_where_nobody_watches_the_download_is_quiet(self, kaggle_cache, monkeypatch, capsys):
+        import kagglehub
+
+        def chatty(handle):
+            print("12%", file=sys.stderr)
+            return str(kaggle_cache)
+
+        monkeypatch.setattr(utkface, "_check_connection", lambda: None)
+        monkeypatch.setattr(kagglehub, "dataset_download", chatty)
+        assert UTKFace.download() == kaggle_cache
+        assert capsys.readouterr() == ("", "")
 
     def test_what_was_downloaded_before_needs_no_connection(self, kaggle_cache, monkeypatch):
         import requests

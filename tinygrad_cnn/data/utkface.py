@@ -6,6 +6,9 @@ https://susanqq.github.io/UTKFace/.
 
 from __future__ import annotations
 
+import contextlib
+import io
+import math
 import os
 import re
 import stat
@@ -17,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..extras import optional_import
+from ..progress import progress_bar
 from .cache import SourceFile, cached_images
 from .copies import photo_groups
 from .dataset import Array, Dataset, Indices, as_indices
@@ -131,8 +135,9 @@ class UTKFace(Dataset):
 
     @staticmethod
     def download() -> Path:
-        """Fetch the dataset (331 MB) from Kaggle through kagglehub, which keeps it; the folder it is in.
+        """Fetch the dataset (331 MB) from Kaggle through kagglehub, which keeps it; gives the folder it is in.
 
+        A bar shows how far it is where anybody sees one.
         Raises KaggleUnreachable, after at most about ten seconds if Kaggle doesn't answer at all.
         """
         with optional_import():
@@ -142,8 +147,11 @@ class UTKFace(Dataset):
 
         if not _downloaded_before():
             _check_connection()
+        with progress_bar("", None, "bytes", delay=math.inf) as bar:
+            watched = not bar.disable
         try:
-            return Path(kagglehub.dataset_download(KAGGLE_HANDLE))
+            with contextlib.nullcontext() if watched else contextlib.redirect_stderr(io.StringIO()):  # its own bar
+                return Path(kagglehub.dataset_download(KAGGLE_HANDLE))
         except (
             requests.RequestException, BackendError, CredentialError, DataCorruptionError, UnauthenticatedError,
         ) as error:  # fmt: skip
