@@ -287,3 +287,8 @@ def test_compose_passes_one_generator_along_and_shows_its_parts():
 def test_a_value_out_of_range_is_refused_at_once(make, words):
     with pytest.raises(ValueError, match=words):
         make()
+
+
+def test_one_name_is_no_list_of_changes():
+    with pytest.raises(TypeError, match=r"expected a list of names, such as \['flip'\], not 'flip'"):
+        augmentation("flip")

@@ -81,6 +81,11 @@ def test_the_loss_is_cross_entropy_plus_the_weighted_error_of_the_mean():
     assert ExpectedAge(9, 1.0, 0).loss(outputs, ages).item() == pytest.approx(entropy, rel=1e-5)
 
 
+def test_no_ages_have_no_scale():
+    with pytest.raises(ValueError, match="needs at least one age"):
+        Regression.of([])
+
+
 @pytest.mark.parametrize("options", [{"oldest": 0}, {"sigma": -1.0}, {"l1_weight": float("nan")}, {"sigma": np.inf}])
 def test_bins_that_make_no_sense_are_an_error(options):
     with pytest.raises(ValueError, match=f"ExpectedAge: {next(iter(options))} must be a number of at least"):

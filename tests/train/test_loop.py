@@ -167,6 +167,11 @@ def test_a_loss_that_is_no_number_stops_the_training_and_says_what_may_help():
         train_epoch(model, faces(), Regression.of(AGES, F.mse_loss), optim.SGD(model.parameters(), lr=1e30))
 
 
+def test_faces_without_a_loader_are_an_error():
+    with pytest.raises(TypeError, match=r"expected a DataLoader, such as DataLoader\(faces\), not ArrayDat"):
+        evaluate(Brightness(), faces().dataset, HEAD)
+
+
 def test_no_faces_are_an_error():
     model, nobody = Brightness(), DataLoader(Subset(faces().dataset, []))
     with pytest.raises(ValueError, match="evaluating: the loader gives no faces"):

@@ -30,7 +30,7 @@ class DataLoader:
     with its own order where `shuffle` is set; `set_epoch` chooses another. A last batch that isn't full is
     left out where `drop_last` is set. A thread keeps up to `prefetch` batches ready; 0 does without it.
 
-    Raises ValueError for a bad option. While iterating, an image that can't be loaded raises LoadError,
+    Raises ValueError or TypeError for a bad option. While iterating, an image that can't be loaded raises LoadError,
     which names its index or its file, and a transform that fails RuntimeError.
 
     >>> import numpy as np
@@ -52,6 +52,11 @@ class DataLoader:
     ) -> None:
         if not isinstance(dataset, Dataset):
             raise TypeError(f"DataLoader: expected a Dataset, such as ArrayDataset, not {type(dataset).__name__}")
+        if not (transform is None or callable(transform)):
+            raise TypeError(
+                "DataLoader: transform must be a function of a batch and a generator, such as augmentation(['flip']), "
+                f"not {transform!r:.80}"
+            )
         for name, value, least in (
             ("batch_size", batch_size, 1),
             ("seed", seed, 0),

@@ -346,10 +346,14 @@ AUGMENTATIONS = ("flip", "shift", "rotate", "scale", "colour", "erase")
 def augmentation(names: Sequence[str] = AUGMENTATIONS) -> Compose:
     """Random changes by name, of a size that suits faces: flips, small moves and turns, a little light, a grey patch.
 
+    Raises ValueError for a name that is none of those in AUGMENTATIONS, TypeError for a single string.
+
     >>> from tinygrad_cnn.data import augmentation
     >>> augmentation(["flip", "shift"])
     Compose([RandomAffine(flip=0.5, shift=0.05, rotate=0.0, scale=0.0)])
     """
+    if isinstance(names, str):
+        raise TypeError(f"augmentation: expected a list of names, such as [{names!r}], not {names!r}")
     unknown = [name for name in names if name not in AUGMENTATIONS]
     if unknown:
         raise ValueError(f"augmentation: no change is called {unknown[0]!r}; there are {', '.join(AUGMENTATIONS)}")

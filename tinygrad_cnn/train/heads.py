@@ -74,6 +74,8 @@ class Regression:
     def of(cls, ages: ArrayLike, criterion: Loss = smooth_l1_loss) -> Regression:
         """The scale on which these ages, in years, are standard (ages all equal: only mean 0)."""
         ages = np.asarray(ages, np.float64)
+        if not ages.size:
+            raise ValueError("Regression.of: needs at least one age")
         return cls(float(ages.mean()), float(ages.std()) or 1.0, criterion)
 
     def loss(self, outputs: Tensor, ages: Tensor) -> Tensor:

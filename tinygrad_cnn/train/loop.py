@@ -193,6 +193,8 @@ def reported(predicted: Tensor) -> np.ndarray:
 def _go_through(
     loader: DataLoader, step: Step, result: Pass, title: str, after_step: Callable[[], object] | None = None
 ) -> Pass:
+    if not isinstance(loader, DataLoader):
+        raise TypeError(f"{title}: expected a DataLoader, such as DataLoader(faces), not {type(loader).__name__}")
     if not len(loader):
         raise ValueError(f"{title}: the loader gives no faces")
     errors, count = result.errors, len(loader.dataset)
