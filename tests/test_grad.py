@@ -188,5 +188,5 @@ def test_grad_outputs_may_be_an_array_and_inputs_must_be_tensors():
     assert g.tolist() == [2.0, 6.0]
     with pytest.raises(RuntimeError, match="1 outputs but 0 grad_outputs"):
         tg.grad(x * 2, x, [])
-    with pytest.raises(TypeError, match=r"inputs\[0\] should be a Tensor, got ndarray"):
+    with pytest.raises(TypeError, match=r"inputs\[0\] must be a Tensor, got a ndarray"):
         tg.grad((x * 2).sum(), [np.ones(2)])

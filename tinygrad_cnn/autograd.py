@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .arguments import checked, tensors_of
 from .dtypes import constant, is_float64_due
 from .guard import hold
 from .modes import Event, Place, cotangent_observers, is_silent, mode, observers, recording
@@ -353,9 +354,10 @@ def backward(
             leaf.grad = Tensor._make(array, None)
 
 
+@checked
 def grad(
-    outputs: Tensor | Sequence[Tensor],
-    inputs: Tensor | Sequence[Tensor],
+    outputs: Tensor | Iterable[Tensor],
+    inputs: Tensor | Iterable[Tensor],
     grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
@@ -374,15 +376,12 @@ def grad(
     >>> first.item(), second.item()
     (27.0, 18.0)
     """
-    outputs = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
-    inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    outputs, inputs = tensors_of(outputs, "outputs"), tensors_of(inputs, "inputs")
     seeds = (None,) * len(outputs) if grad_outputs is None else grad_outputs
     seeds = (seeds,) if isinstance(seeds, (Tensor, np.ndarray)) else tuple(seeds)
     if len(seeds) != len(outputs):
         raise RuntimeError(f"grad: {len(outputs)} outputs but {len(seeds)} grad_outputs; give one for each")
     for i, x in enumerate(inputs):
-        if not isinstance(x, Tensor):
-            raise TypeError(f"grad: inputs[{i}] should be a Tensor, got {type(x).__name__}")
         if not x.requires_grad:
             raise RuntimeError(f"grad: inputs[{i}] of shape {x.shape} does not require grad")
     roots = [_seed(y, g, f"grad: outputs[{i}]") for i, (y, g) in enumerate(zip(outputs, seeds, strict=True))]

@@ -47,6 +47,7 @@ def from_numpy(array: np.ndarray) -> Tensor:
     return Tensor._make(constant(array, "from_numpy"), None)
 
 
+@checked
 def from_dlpack(x: Any) -> Tensor:
     """A Tensor that shares the memory of another library's tensor, such as PyTorch's, or of an array.
 

@@ -16,6 +16,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from .arguments import checked
 from .autograd import grad
 from .modes import Event, enable_grad, no_grad, observe
 from .nn import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d, Module
@@ -34,6 +35,7 @@ class UnknownLayer(ValueError):
     """No layer of this name gives feature maps, or the score is not computed from them; the message says which."""
 
 
+@checked
 def saliency(model: Module, x: Tensor | np.ndarray, score: Score | None = None) -> np.ndarray:
     """How strongly the score reacts to each pixel, `(N, H, W)`: max over c of |dS / dx_c|.
 
@@ -50,6 +52,7 @@ def saliency(model: Module, x: Tensor | np.ndarray, score: Score | None = None) 
         return np.abs(_input_gradient(model, _pictures(x), score)).max(axis=1)
 
 
+@checked
 def smooth_grad(
     model: Module,
     x: Tensor | np.ndarray,
@@ -88,6 +91,7 @@ def smooth_grad(
     return np.abs(gradients / samples).max(axis=1)
 
 
+@checked
 def grad_cam(model: Module, x: Tensor | np.ndarray, layer: str | None = None, score: Score | None = None) -> np.ndarray:
     """Which places of a layer speak for a higher score, and which for a lower one, `(N, h, w)` on the layer's grid.
 
@@ -125,6 +129,7 @@ def grad_cam(model: Module, x: Tensor | np.ndarray, layer: str | None = None, sc
     return (alpha * features.data).sum(axis=1)
 
 
+@checked
 def occlusion(
     model: Module,
     x: Tensor | np.ndarray,
@@ -175,6 +180,7 @@ def occlusion(
     return (changes / hidden).astype(pictures.dtype)
 
 
+@checked
 def feature_maps(model: Module, x: Tensor | np.ndarray) -> dict[str, np.ndarray]:
     """What the layers make of the pictures: a module's dotted name -> its feature maps `(N, K, h, w)`.
 

@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from .arguments import checked
 from .autograd import grad
 from .modes import enable_grad, no_grad
 from .tensor import Tensor
 
 
+@checked
 def gradcheck(
     fn: Callable[..., Any],
     inputs: Tensor | Sequence[Any],
@@ -33,8 +35,10 @@ def gradcheck(
     >>> tg.gradcheck(lambda x: (x**3).sum(), tg.Tensor([1.0, 2.0], requires_grad=True), order=2)
     True
     """
-    if not isinstance(order, int) or order < 1:
-        raise ValueError(f"gradcheck: order must be an int of at least 1, got {order!r}")
+    if order < 1:
+        raise ValueError(f"gradcheck: order must be at least 1, got {order}")
+    if not 0 < eps < np.inf:
+        raise ValueError(f"gradcheck: eps must be a number above 0, got {eps}")
     sequence = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     _check(fn, [_float64(x) for x in sequence], 1, order, eps, atol, rtol)
     return True

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import ops
+from .arguments import checked
 from .guard import is_held
 from .modes import is_grad_enabled
 
@@ -71,10 +72,12 @@ class InPlace:
     def __setitem__(self: Any, index: Any, value: Any) -> None:
         self._overwrite(WRITE, ops.setitem(self, index, value))
 
+    @checked
     def copy_(self: Any, other: Any) -> Any:
         """Take over `other`'s values (broadcast), in place."""
         return self._overwrite("copy_", ops.expand(ops.as_tensor(other), *self.shape))
 
+    @checked
     def fill_(self: Any, value: float) -> Any:
         """Set every element to one value, in place."""
         return self.copy_(np.asarray(value, self.dtype))

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .arguments import checked
 from .kernels.threads import set_numpy_up
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class recording(contextlib.ContextDecorator):  # noqa: N801 - a context manager 
         mode.recording = self.before.pop()
 
 
+@checked
 def no_grad(function: Any = None) -> Any:
     """Record nothing inside: for evaluation, and for writing parameters. A context manager and decorator.
 
@@ -71,6 +73,7 @@ def no_grad(function: Any = None) -> Any:
     return recording(False) if function is None else recording(False)(function)
 
 
+@checked
 def enable_grad(function: Any = None) -> Any:
     """Record again inside a `no_grad` block. A context manager and decorator."""
     return recording(True) if function is None else recording(True)(function)
@@ -98,6 +101,7 @@ cotangent_observers: list[Callable[[Node | None, list[tuple[Any, Tensor]]], None
 
 
 @contextlib.contextmanager
+@checked
 def observe(observer: Callable[[Event], None]) -> Iterator[None]:
     """Call `observer(event)` after every primitive that runs inside the block, in any thread.
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .arguments import checked
 from .autograd import Primitive
 from .modes import Event, observe
 from .tensor import Tensor
@@ -158,6 +159,7 @@ class profile:  # noqa: N801 - a context manager reads like a function
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # a notebook's text
         printer.text(repr(self) if self._began is None else self.table())
 
+    @checked
     def chrome_trace(self, path: str | os.PathLike[str]) -> None:
         """Write every run to a JSON file for chrome://tracing or ui.perfetto.dev, one line of time per thread.
 

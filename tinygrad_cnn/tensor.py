@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from . import autograd, ops
+from .arguments import checked
 from .autograd import Edge, Node
 from .inplace import InPlace
 from .ops.support import as_array
@@ -39,9 +40,7 @@ class Tensor(InPlace, Protocols):
     _requires_grad: bool
 
     def __init__(self, data: ArrayLike | Tensor, requires_grad: bool = False, dtype: DTypeLike | None = None) -> None:
-        self._array = as_array(data, dtype)
-        self._source = self.grad = None
-        self._requires_grad = False
+        self._array, self._source, self.grad, self._requires_grad = as_array(data, dtype), None, None, False
         self.requires_grad_(requires_grad)
 
     @staticmethod
@@ -87,6 +86,7 @@ class Tensor(InPlace, Protocols):
     def _edge(self) -> Edge:
         return self if self._source is None else self._source
 
+    @checked
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Ask for a gradient, or no longer; TypeError for integers and bools, RuntimeError for a result."""
         if requires_grad and self._array.dtype.kind != "f":
@@ -109,6 +109,7 @@ class Tensor(InPlace, Protocols):
         """How many elements."""
         return self._array.size
 
+    @checked
     def size(self, dim: int | None = None) -> Any:
         """The shape, or its entry `dim`."""
         return self.shape if dim is None else self.shape[dim]
@@ -139,6 +140,7 @@ class Tensor(InPlace, Protocols):
 
     # -- gradients ----------------------------------------------------------------------------------------
 
+    @checked
     def backward(
         self,
         gradient: Tensor | np.ndarray | None = None,

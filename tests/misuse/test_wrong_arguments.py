@@ -87,7 +87,7 @@ def result(call: str, names: dict[str, Any]) -> Any:
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            return eval(call, names)
+            return eval(call, {}, names)
     except Exception as error:
         return error
 

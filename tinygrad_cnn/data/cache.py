@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ..arguments import checked
 from ..files import finish, sweep, unfinished, write_file
 from ..kernels import get_num_threads
 from ..progress import progress_bar
@@ -145,6 +146,7 @@ def cached_images(
     return ImageCache(path, files, size)
 
 
+@checked
 def cache_folder(cache_dir: str | os.PathLike[str] | None = None) -> Path:
     """Where decoded pictures are kept: `cache_dir`, else what TINYGRAD_CNN_CACHE says, else ~/.cache/tinygrad_cnn.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from ..arguments import checked
 from ..extras import optional_import
 from ..progress import progress_bar
 from .dataset import Dataset
@@ -25,6 +26,7 @@ _HASH_BITS = 28
 _NEIGHBOURS = 8
 
 
+@checked
 def photo_groups(dataset: Dataset) -> npt.NDArray[np.int64]:
     """For each image the number of its photo, int64 `(N,)`: images with the same number are copies of each other.
 

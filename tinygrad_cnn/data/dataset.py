@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..arguments import checked
+
 Array = npt.NDArray[Any]
 Indices = Sequence[int] | npt.NDArray[np.integer[Any]]
 
@@ -38,6 +40,7 @@ class Dataset:
         """The image and the target at `index`: a uint8 (H, W, C) or a float (C, H, W) array, and a number."""
         raise NotImplementedError(f"{type(self).__name__} must define __getitem__")
 
+    @checked
     def batch(self, indices: Indices) -> tuple[Array, Array]:
         """The images and the targets at `indices`, stacked into two fresh arrays."""
         images, targets = zip(*(self[int(index)] for index in indices), strict=True)
@@ -64,6 +67,7 @@ class ArrayDataset(Dataset):
     (10, (8, 8, 3), array([1, 5]))
     """
 
+    @checked
     def __init__(self, images: npt.ArrayLike, targets: npt.ArrayLike) -> None:
         self.images, self.targets = np.asarray(images), np.asarray(targets)
         if self.images.dtype != np.uint8 and not np.issubdtype(self.images.dtype, np.floating):
@@ -85,6 +89,7 @@ class ArrayDataset(Dataset):
     def __getitem__(self, index: int) -> tuple[Array, Any]:
         return self.images[index], self.targets[index]
 
+    @checked
     def batch(self, indices: Indices) -> tuple[Array, Array]:
         chosen = as_indices(indices, len(self))
         return np.asarray(self.images[chosen]), self.targets[chosen]
@@ -100,6 +105,7 @@ class Subset(Dataset):
     array([7, 2])
     """
 
+    @checked
     def __init__(self, dataset: Dataset, indices: Indices) -> None:
         self.dataset = dataset
         self.indices = as_indices(indices, len(dataset))
@@ -110,6 +116,7 @@ class Subset(Dataset):
     def __getitem__(self, index: int) -> tuple[Array, Any]:
         return self.dataset[int(self.indices[index])]
 
+    @checked
     def batch(self, indices: Indices) -> tuple[Array, Array]:
         return self.dataset.batch(self.indices[as_indices(indices, len(self))])
 
@@ -133,6 +140,7 @@ class Relabelled(Dataset):
     array([8, 4])
     """
 
+    @checked
     def __init__(self, dataset: Dataset, targets: npt.ArrayLike) -> None:
         self.dataset, self.targets = dataset, np.asarray(targets)
         if self.targets.shape[:1] != (len(dataset),):
@@ -146,6 +154,7 @@ class Relabelled(Dataset):
     def __getitem__(self, index: int) -> tuple[Array, Any]:
         return self.dataset[index][0], self.targets[index]
 
+    @checked
     def batch(self, indices: Indices) -> tuple[Array, Array]:
         chosen = as_indices(indices, len(self))
         return self.dataset.batch(chosen)[0], self.targets[chosen]

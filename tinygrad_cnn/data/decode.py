@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..arguments import checked
 from ..extras import optional_import
 from .quiet import quiet
 
@@ -27,6 +28,7 @@ class UnreadableImage(ValueError):
     """The file is no picture that can be read; the message, one line, says why."""
 
 
+@checked
 def read_image(path: str | os.PathLike[str], size: int | None = None) -> npt.NDArray[np.uint8]:
     """The JPEG, PNG or WebP file at `path` as uint8 RGB (H, W, 3), turned upright as its EXIF data says.
 
@@ -83,6 +85,7 @@ def picture_size(data: bytes) -> tuple[int, int]:
     raise UnreadableImage("neither a JPEG nor a PNG nor a WebP file" if data else "empty file")
 
 
+@checked
 def printable(name: str | os.PathLike[str]) -> str:
     r"""A file's name on one line, as a message shows it: what can't be printed is escaped.
 

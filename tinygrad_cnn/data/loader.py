@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from ..arguments import checked
 from .dataset import Array, Dataset, LoadError
 from .transforms import Transform, to_float
 
@@ -40,6 +41,7 @@ class DataLoader:
     [(4, 3, 8, 8), (4, 3, 8, 8), (2, 3, 8, 8)]
     """
 
+    @checked
     def __init__(
         self,
         dataset: Dataset,
@@ -81,6 +83,7 @@ class DataLoader:
     def __repr__(self) -> str:
         return f"<DataLoader: {len(self):,} batches of {self.batch_size} from {self.dataset!r}>"
 
+    @checked
     def set_epoch(self, epoch: int, batch: int = 0) -> None:
         """Make the next iteration that of `epoch` (from 0), starting with its batch number `batch`."""
         if epoch < 0 or batch < 0:
@@ -96,6 +99,7 @@ class DataLoader:
         epoch, batch = self._handed_out
         return {"seed": self.seed, "epoch": epoch, "batch": batch}
 
+    @checked
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Make the next iteration go on where `state_dict` was called; after an epoch's last batch it gives none.
 

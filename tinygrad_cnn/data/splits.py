@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ..arguments import checked
 from .copies import photo_groups
 from .dataset import Dataset
 from .decode import printable
@@ -40,6 +41,7 @@ class Split(NamedTuple):
     repeated: int = 0
 
 
+@checked
 def random(dataset: Dataset, seed: int = 0) -> Split:
     """80 % train, 10 % validation, 10 % test, each image by itself: the kind of split that most papers use.
 
@@ -52,6 +54,7 @@ def random(dataset: Dataset, seed: int = 0) -> Split:
     return _cut(np.arange(len(dataset)), seed)
 
 
+@checked
 def by_photo(dataset: Dataset, seed: int = 0) -> Split:
     """80 % train, 10 % validation, 10 % test, with copies of one photo in one part (see `photo_groups`).
 
@@ -80,6 +83,7 @@ def _cut(groups: Integers, seed: int) -> Split:
     return Split(np.flatnonzero(train), np.flatnonzero(val), np.flatnonzero(~train & ~val))
 
 
+@checked
 def from_file(dataset: UTKFace, path: str | os.PathLike[str]) -> Split:
     """The split that a csv file gives in its columns `file` and `split` (train, val or test).
 

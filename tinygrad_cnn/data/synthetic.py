@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..arguments import checked
 from .dataset import Array, Dataset, Indices, as_indices
 from .drawing import Box, Traits, cue_boxes, draw, person
 
@@ -34,6 +35,7 @@ class SyntheticFaces(Dataset):
 
     name = "synthetic faces"
 
+    @checked
     def __init__(self, n: int, size: int = 128, seed: int = 0) -> None:
         for name, value, least in (("n", n, 1), ("size", size, 16), ("seed", seed, 0)):
             if value < least:
@@ -53,6 +55,7 @@ class SyntheticFaces(Dataset):
         images, ages = self.batch([index])
         return images[0], ages[0]
 
+    @checked
     def batch(self, indices: Indices) -> tuple[Array, Array]:
         chosen = as_indices(indices, len(self))
         for index in np.unique(chosen[~self._drawn[chosen]]):
@@ -70,10 +73,12 @@ class SyntheticFaces(Dataset):
         """0 for those drawn as men, 1 for those drawn as women."""
         return [int(self.traits(index).feminine) for index in range(len(self))]
 
+    @checked
     def cue_boxes(self, index: int) -> dict[str, Box]:
         """Where the signs of age lie in an image: name -> (x0, y0, x1, y1) in pixels, ends not included."""
         return cue_boxes(self.traits(index), self.image_size)
 
+    @checked
     def traits(self, index: int) -> Traits:
         """What the face at `index` looks like."""
         generator = self._generator(index)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ..arguments import checked
 from ..extras import optional_import
 
 Images = npt.NDArray[np.uint8]
@@ -22,6 +23,7 @@ MEAN = 0.5
 STD = 0.5
 
 
+@checked
 def to_float(images: Images) -> npt.NDArray[np.float32]:
     """uint8 (N, H, W, C) in 0..255 to float32 (N, C, H, W) in -1..1: ``(images / 255 - MEAN) / STD``.
 
@@ -47,9 +49,11 @@ class Compose:
     Compose([RandomFlip(probability=0.5), RandomErase(probability=0.25, smallest=0.02, largest=0.15)])
     """
 
+    @checked
     def __init__(self, transforms: Sequence[Transform]) -> None:
         self.transforms = list(transforms)
 
+    @checked
     def __call__(self, batch: Images, generator: np.random.Generator) -> Images:
         for transform in self.transforms:
             batch = transform(batch, generator)
@@ -59,6 +63,7 @@ class Compose:
         return f"Compose({self.transforms!r})"
 
 
+@checked
 @dataclass(frozen=True)
 class RandomAffine:
     """Flip, shift, rotate and scale in a single resampling of each image, its edges mirrored outwards.
@@ -85,6 +90,7 @@ class RandomAffine:
         _check_range("RandomAffine: rotate", self.rotate, 0, 180)
         _check_range("RandomAffine: scale", self.scale, 0, 10)
 
+    @checked
     def __call__(self, batch: Images, generator: np.random.Generator) -> Images:
         with optional_import():
             import cv2
@@ -109,6 +115,7 @@ class RandomAffine:
         return out
 
 
+@checked
 @dataclass(frozen=True)
 class RandomFlip:
     """Left-right flip with the given probability.
@@ -125,6 +132,7 @@ class RandomFlip:
     def __post_init__(self) -> None:
         _check_range("RandomFlip: probability", self.probability, 0, 1)
 
+    @checked
     def __call__(self, batch: Images, generator: np.random.Generator) -> Images:
         with optional_import():
             import cv2
@@ -172,6 +180,7 @@ class RandomScale(RandomAffine):
         super().__init__(scale=change)
 
 
+@checked
 @dataclass(frozen=True)
 class RandomCrop:
     """A window of `size` by `size` pixels at a random place. Raises ValueError for smaller images.
@@ -184,6 +193,7 @@ class RandomCrop:
 
     size: int
 
+    @checked
     def __call__(self, batch: Images, generator: np.random.Generator) -> Images:
         _check_batch("RandomCrop", batch)
         count, height, width, channels = batch.shape
@@ -197,6 +207,7 @@ class RandomCrop:
         return out
 
 
+@checked
 @dataclass(frozen=True)
 class ColourJitter:
     """Brightness, contrast and colour in one lookup table per image.
@@ -218,6 +229,7 @@ class ColourJitter:
         for name in ("brightness", "contrast", "colour"):
             _check_range(f"ColourJitter: {name}", getattr(self, name), 0, 1)
 
+    @checked
     def __call__(self, batch: Images, generator: np.random.Generator) -> Images:
         with optional_import():
             import cv2
@@ -272,6 +284,7 @@ class RandomColour(ColourJitter):
         super().__init__(colour=change)
 
 
+@checked
 @dataclass(frozen=True)
 class RandomErase:
     """Paint a grey rectangle over a part of the image, with the given probability.
@@ -296,6 +309,7 @@ class RandomErase:
         _check_range("RandomErase: smallest", self.smallest, 0, self.largest)
         _check_range("RandomErase: largest", self.largest, 0, 1)
 
+    @checked
     def __call__(self, batch: Images, generator: np.random.Generator) -> Images:
         _check_batch("RandomErase", batch)
         height, width = batch.shape[1:3]
@@ -312,6 +326,7 @@ class RandomErase:
         return out
 
 
+@checked
 @dataclass(frozen=True)
 class Resize:
     """Each image at `size` by `size` pixels; where that is less, each pixel is the mean of the area that it covers.
@@ -329,6 +344,7 @@ class Resize:
         if self.size < 1:
             raise ValueError(f"Resize: size must be at least 1 pixel, not {self.size}")
 
+    @checked
     def __call__(self, batch: Images, generator: np.random.Generator) -> Images:
         with optional_import():
             import cv2
@@ -343,6 +359,7 @@ class Resize:
 AUGMENTATIONS = ("flip", "shift", "rotate", "scale", "colour", "erase")
 
 
+@checked
 def augmentation(names: Sequence[str] = AUGMENTATIONS) -> Compose:
     """Random changes by name, of a size that suits faces: flips, small moves and turns, a little light, a grey patch.
 

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ..arguments import checked
 from ..extras import optional_import
 from ..progress import progress_bar
 from .cache import SourceFile, cached_images
@@ -75,6 +76,7 @@ class UTKFace(Dataset):
 
     name = "UTKFace"
 
+    @checked
     def __init__(
         self,
         root: str | os.PathLike[str],
@@ -112,6 +114,7 @@ class UTKFace(Dataset):
     def __getitem__(self, index: int) -> tuple[Array, Any]:
         return self._cache.take(self._rows[[index]])[0], self.ages[index]
 
+    @checked
     def batch(self, indices: Indices) -> tuple[Array, Array]:
         chosen = as_indices(indices, len(self))
         return self._cache.take(self._rows[chosen]), self.ages[chosen]

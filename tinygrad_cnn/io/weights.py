@@ -16,19 +16,22 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import checked
 from ..dtypes import array_of
 from ..files import write_file
 
 __all__ = ["load", "load_metadata", "save"]
 
+Arrays = Mapping[str, Any]  # by name
 PathLike = str | os.PathLike[str]
 # The format's types that arrays can be made of.
 KINDS = {"BOOL", "U8", "I8", "U16", "I16", "U32", "I32", "U64", "I64", "F16", "BF16", "F32", "F64", "C64"}
 CHECKSUM = "tinygrad_cnn.sha256"  # its key, and how its value begins: no single wrong bit hides both
 
 
+@checked
 def save(
-    state_dict: Mapping[str, Any],
+    state_dict: Arrays,
     path: PathLike,
     metadata: Mapping[str, str] | None = None,
 ) -> None:
@@ -57,6 +60,7 @@ def save(
     write_atomically(Path(path), to_bytes(arrays, metadata={**about, CHECKSUM: _checksum(about, arrays)}))
 
 
+@checked
 def load(path: PathLike) -> dict[str, np.ndarray]:
     """Read the arrays of a safetensors file, by name; bfloat16, which NumPy lacks, as the float32 of the same values.
 
@@ -74,6 +78,7 @@ def load(path: PathLike) -> dict[str, np.ndarray]:
     return read(path)[1]
 
 
+@checked
 def load_metadata(path: PathLike) -> dict[str, str]:
     """Read the strings that were saved beside the arrays. Raises as `load` does.
 

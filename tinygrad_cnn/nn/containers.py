@@ -40,6 +40,7 @@ class _Ordered(Module):
         self.add_module(str(len(self)), module)
         return self
 
+    @checked
     def extend(self: S, modules: Iterable[Module]) -> S:
         """Add modules at the end, in their order. Returns the container."""
         for module in list(modules):
@@ -105,6 +106,7 @@ class ModuleList(_Ordered):
             return ModuleList(list(self)[index])
         return self._held()[self._name(index)]
 
+    @checked
     def insert(self, index: int, module: Module) -> None:
         """Put a module before the one at `index`, as in a list."""
         modules = list(self)
@@ -117,7 +119,7 @@ class ModuleDict(Module):
     """Modules by name. It has no forward: the module that holds it says how they are used."""
 
     @checked
-    def __init__(self, modules: Mapping[str, Module] | None = None) -> None:
+    def __init__(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]] | None = None) -> None:
         self.update({} if modules is None else dict(modules))
 
     def _held(self) -> dict[str, Module]:
@@ -154,6 +156,7 @@ class ModuleDict(Module):
         """Each name with its module."""
         return self._held().items()
 
+    @checked
     def update(self, modules: Mapping[str, Module]) -> None:
         """Add modules, in their order; one under a name that is taken replaces the old one."""
         for key, module in modules.items():

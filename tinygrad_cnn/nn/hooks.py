@@ -18,8 +18,6 @@ class RemovableHandle:
     _ids = itertools.count()
 
     def __init__(self, hooks: dict[int, Any], hook: ForwardHook | ForwardPreHook) -> None:
-        if not callable(hook):
-            raise TypeError(f"a hook must be callable, not {type(hook).__name__}")
         self._hooks = hooks
         self._id = next(number for number in self._ids if number not in hooks)  # a copied module brought its own
         hooks[self._id] = hook

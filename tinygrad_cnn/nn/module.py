@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from ..arguments import checked
 from ..dtypes import array_of
 from ..modes import mode
 from ..tensor import Tensor
@@ -101,6 +102,7 @@ class Module:
         finally:
             mode.place = outer
 
+    @checked
     def register_forward_hook(self, hook: ForwardHook) -> RemovableHandle:
         """Call `hook(module, inputs, output)` after each forward; what it returns, if not None, replaces output.
 
@@ -114,6 +116,7 @@ class Module:
         """
         return RemovableHandle(vars(self).setdefault("_forward_hooks", {}), hook)
 
+    @checked
     def register_forward_pre_hook(self, hook: ForwardPreHook) -> RemovableHandle:
         """Call `hook(module, inputs)` before each forward; what it returns, if not None, replaces the inputs.
 
@@ -134,6 +137,7 @@ class Module:
         """
         return _visit(prefix, self, self if not recurse else None, remove_duplicate, set())
 
+    @checked
     def named_parameters(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Parameter]]:
@@ -142,6 +146,7 @@ class Module:
             if isinstance(item, Parameter):
                 yield name, item
 
+    @checked
     def named_buffers(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Buffer]]:
@@ -150,6 +155,7 @@ class Module:
             if isinstance(item, Buffer):
                 yield name, item
 
+    @checked
     def named_modules(self, *, prefix: str = "", remove_duplicate: bool = True) -> Iterator[tuple[str, Module]]:
         """Yield `(dotted name, module)` for this module, whose name is the prefix, and all below it."""
         for name, item in self._walk(prefix, remove_duplicate=remove_duplicate):
@@ -162,10 +168,12 @@ class Module:
             if isinstance(item, Module) and item is not self:
                 yield name, item
 
+    @checked
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """Yield the parameters that `named_parameters` names: what an optimiser takes."""
         return (parameter for _, parameter in self.named_parameters(recurse=recurse))
 
+    @checked
     def buffers(self, recurse: bool = True) -> Iterator[Buffer]:
         """Yield the buffers that `named_buffers` names."""
         return (buffer for _, buffer in self.named_buffers(recurse=recurse))
@@ -178,6 +186,7 @@ class Module:
         """Yield the modules that this one holds itself."""
         return (module for _, module in self.named_children())
 
+    @checked
     def get_submodule(self, target: str) -> Module:
         """The module with this dotted name, such as `heads.age`. Raises AttributeError if there is none."""
         for name, module in self.named_modules(remove_duplicate=False):
@@ -189,7 +198,7 @@ class Module:
 
     def _set(self, name: str, value: Any) -> None:
         if not isinstance(name, str):
-            raise TypeError(f"a name must be a string, not {name!r}")
+            raise TypeError(f"{type(self).__name__}: a name must be a string, not {name!r}")
         if not name or "." in name:
             raise KeyError(f"a name must be non-empty and have no dot in it, not {name!r}")
         if hasattr(type(self), name):
@@ -202,12 +211,14 @@ class Module:
             raise TypeError(f"{type(self).__name__}: {name!r} must be a Module, not {type(module).__name__}")
         self._set(name, module)
 
+    @checked
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """The same as `self.<name> = param`, for a computed name."""
         if not isinstance(param, Parameter | None):
             raise TypeError(f"{name!r} must be a Parameter, not {type(param).__name__}")
         self._set(name, param)
 
+    @checked
     def register_buffer(self, name: str, tensor: Any, persistent: bool = True) -> None:
         """The same as `self.<name> = Buffer(tensor, persistent)`, for a computed name."""
         self._set(name, None if tensor is None else Buffer(tensor, persistent))
@@ -236,6 +247,7 @@ class Module:
         """
         return {name: tensor.data.copy() for name, tensor in self._state().items()}
 
+    @checked
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> LoadResult:
         """Copy `state_dict`'s values (arrays, Tensors or PyTorch's tensors) into this module, in its own dtypes.
 
@@ -244,8 +256,6 @@ class Module:
         mis-shaped key, and those whose values the module's dtypes can't hold, and then changes nothing. With
         `strict=False`, keys may be missing or unexpected, and are only returned.
         """
-        if not isinstance(state_dict, Mapping):
-            raise TypeError(f"state_dict must be a dict of arrays by name, not {type(state_dict).__name__}")
         state = self._state()
         given = {id(state[name]) for name in state_dict if name in state}
         missing = [name for name, tensor in state.items() if id(tensor) not in given]
@@ -280,6 +290,7 @@ class Module:
 
     # ------------------------------------------------------------------------------------------ changing
 
+    @checked
     def train(self: M, mode: bool = True) -> M:
         """Put this module and all below it into training mode: Dropout drops, BatchNorm uses the batch."""
         for module in self.modules():
@@ -290,12 +301,14 @@ class Module:
         """Put this module and all below it into evaluation mode. Gradients are recorded as before."""
         return self.train(False)
 
+    @checked
     def requires_grad_(self: M, requires_grad: bool = True) -> M:
         """Let every parameter ask for a gradient, or freeze them all."""
         for parameter in self.parameters():
             parameter.requires_grad = requires_grad
         return self
 
+    @checked
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget every parameter's gradient, or fill it with zeros."""
         for parameter in self.parameters():
@@ -304,6 +317,7 @@ class Module:
             elif parameter.grad is not None:
                 parameter.grad = Tensor(np.zeros_like(parameter.grad.data))
 
+    @checked
     def apply(self: M, fn: Callable[[Module], object]) -> M:
         """Call `fn(module)` on everything below this module, then on the module itself; on each one once."""
         _apply(self, fn, set())

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import checked
 from ..modes import Event, no_grad, observe
 from ..ops.flops import flops
 from ..ops.names import public_name
@@ -40,6 +41,7 @@ class _Row:
             yield from row.lines(rest + ("└─ " if last else "├─ "), rest + ("   " if last else "│  "))
 
 
+@checked
 def summary(model: Module, input_shape: Sequence[int], batch_size: int = 1) -> str:
     """A text table of a model's layers: output shapes, parameters, floating-point operations, memory.
 
@@ -68,8 +70,6 @@ def summary(model: Module, input_shape: Sequence[int], batch_size: int = 1) -> s
     """
     from ..notebook import Text
 
-    if not isinstance(input_shape, Sequence):
-        raise TypeError(f"summary: input_shape must be a tuple such as (3, 128, 128), not {input_shape!r}")
     tensors = [*model.parameters(), *model.buffers()]
     dtype = next((t.dtype for t in tensors if t.dtype.kind == "f"), np.dtype(np.float32))
     watch = _Watch(model)

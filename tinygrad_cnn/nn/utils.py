@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable
 
 from .. import ops
-from ..arguments import checked
-from ..optim.clip import clip_grad_norm_, clip_grad_value_, tensors_of
+from ..arguments import checked, tensors_of
+from ..optim.clip import clip_grad_norm_, clip_grad_value_
 from ..tensor import Tensor
 from .parameter import overwrite
 
@@ -17,13 +17,13 @@ __all__ = ["clip_grad_norm_", "clip_grad_value_", "parameters_to_vector", "vecto
 @checked
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
     """All values in one tensor of one dimension, through which gradients flow to each parameter."""
-    return ops.cat([parameter.reshape(-1) for parameter in tensors_of(parameters)])
+    return ops.cat([parameter.reshape(-1) for parameter in tensors_of(parameters, "parameters")])
 
 
 @checked
 def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     """Write a vector's values back into the parameters; ValueError unless their sizes add up to its size."""
-    parameters = tensors_of(parameters)
+    parameters = tensors_of(parameters, "parameters")
     sizes = [math.prod(parameter.shape) for parameter in parameters]
     if vec.shape != (sum(sizes),):
         raise ValueError(f"vec has shape {vec.shape}, the parameters take a vector of {sum(sizes)} values")

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 def as_array(data: Any, dtype: DTypeLike | None = None) -> np.ndarray:
     """A new array of `data`: Python floats become float32, arrays keep their dtype."""
     source = _plain(data)
-    array = np.array(source, dtype=dtype)
+    try:
+        array = np.array(source, dtype=dtype)
+    except (TypeError, ValueError) as error:
+        raise (TypeError if isinstance(error, TypeError) else ValueError)(f"Tensor: {error}") from error
     if dtype is None and array.dtype == np.float64 and not _holds_float64(source):
         array = array.astype(np.float32)
     if not array.dtype.isnative:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from ..arguments import checked
+from ..arguments import checked, tensors_of
 from ..kernels.memory import Scratch
 from ..kernels.piecewise import map_pieces
 from ..tensor import Tensor
@@ -66,16 +66,8 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
     _change(_gradients(parameters), lambda piece: np.clip(piece, -clip_value, clip_value, out=piece))
 
 
-def tensors_of(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
-    """One Tensor or several in a list; TypeError for what else is among them."""
-    tensors = [parameters] if isinstance(parameters, Tensor) else list(parameters)
-    if wrong := [p for p in tensors if not isinstance(p, Tensor)]:
-        raise TypeError(f"parameters must be Tensors, got a {type(wrong[0]).__name__}")
-    return tensors
-
-
 def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
-    return [p.grad for p in tensors_of(parameters) if p.grad is not None and p.grad.data.size]
+    return [p.grad for p in tensors_of(parameters, "parameters") if p.grad is not None and p.grad.data.size]
 
 
 def _norm(gradients: Sequence[Tensor], order: float) -> float:

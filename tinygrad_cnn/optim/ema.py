@@ -80,6 +80,7 @@ class EMA:
         """A copy of the average by the tensors' names, and the number of updates."""
         return {"updates": self.updates, "average": {name: array.copy() for name, array in self._average.items()}}
 
+    @checked
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` returned.
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from ..arguments import checked, tensors_of
 from ..tensor import Tensor
 
 
+@checked
 def decay_weights_only(params: Iterable[Tensor], weight_decay: float) -> list[dict[str, Any]]:
     """Groups for an optimiser that decay what has two axes or more: biases and the scales of norms have one.
 
@@ -21,7 +23,7 @@ def decay_weights_only(params: Iterable[Tensor], weight_decay: float) -> list[di
     [(0.05, [(8, 3, 3, 3)]), (0.0, [(8,), (8,), (8,)])]
     >>> optimizer = optim.AdamW(groups, lr=1e-3)
     """
-    params = list(params)
+    params = tensors_of(params, "params")
     groups = [
         {"params": [p for p in params if p.ndim >= 2], "weight_decay": weight_decay},
         {"params": [p for p in params if p.ndim < 2], "weight_decay": 0.0},

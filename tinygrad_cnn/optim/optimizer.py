@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
-from ..arguments import settled
+from ..arguments import checked, settled
 from ..guard import is_held
 from ..kernels.memory import Scratch
 from ..kernels.piecewise import map_pieces
@@ -75,10 +75,13 @@ class Optimizer:
             if isinstance(value, (int, float)) and not value >= 0:
                 raise ValueError(f"{self._name}: {name} must be 0 or more, but is {value}")
 
+    @checked
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Optimise more parameters: a dict of `params` (a Tensor or an iterable) and options."""
         if not isinstance(param_group, dict):
             raise TypeError(f"{self._name}: a parameter group must be a dict, not a {_type_name(param_group)}")
+        if "params" not in param_group:
+            raise ValueError(f"{self._name}: a parameter group must have 'params', not only {sorted(param_group)}")
         params = param_group["params"]
         if isinstance(params, set):
             raise TypeError(f"{self._name}: a set has another order in each run; give the params in a list")
@@ -99,6 +102,7 @@ class Optimizer:
         self.check_options(group)
         self.param_groups.append(group)
 
+    @checked
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients; with `set_to_none=False` they become zeros."""
         for group in self.param_groups:
@@ -106,6 +110,7 @@ class Optimizer:
                 if p.grad is not None:
                     p.grad = None if set_to_none else Tensor(np.zeros_like(p.grad.data))
 
+    @checked
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient.
 
@@ -173,11 +178,12 @@ class Optimizer:
                     state[number] = copy.deepcopy(self.state[p])
         return {"state": state, "param_groups": groups}
 
+    @checked
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from what `state_dict` of an optimiser over the same parameters returned.
 
         Arrays may also be Tensors, or Torch's. Raises ValueError, and changes nothing, where groups or shapes
-        do not match, and for what is no such state at all.
+        do not match, for the state of another kind of optimiser, and for what is no such state at all.
         """
         try:
             self.state, self.param_groups = self._taken(state_dict)
@@ -192,6 +198,8 @@ class Optimizer:
             raise ValueError(
                 f"{self._name}: the saved parameter groups have {saved_sizes} parameters, these have {sizes}"
             )
+        for i, saved in enumerate(saved_groups):
+            self._refuse_another_optimizers(saved, i)
         numbers = [i for group in saved_groups for i in group["params"]]
         params = dict(zip(numbers, (p for group in self.param_groups for p in group["params"]), strict=True))
         state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
@@ -214,6 +222,23 @@ class Optimizer:
                     )
             self.check_options(group)
         return state, groups
+
+    def _refuse_another_optimizers(self, saved: dict[str, Any], i: int) -> None:
+        """Raise ValueError for a group of another class: it lacks options, or decays weights in the other way.
+
+        Torch's groups hold more than ours; those from before 1.11 have no `maximize`.
+        """
+        lacking = [name for name in self.defaults if name not in saved and name != "maximize"]
+        if lacking:
+            raise ValueError(
+                f"{self._name}: this is the state of another optimiser: its param_groups[{i}] has no "
+                f"{', '.join(lacking)}, but {', '.join(name for name in saved if name != 'params') or 'nothing'}"
+            )
+        if saved.get("decoupled_weight_decay", self.decoupled_weight_decay) != self.decoupled_weight_decay:
+            raise ValueError(
+                f"{self._name}: this is the state of another optimiser: its param_groups[{i}] has "
+                f"decoupled_weight_decay={saved['decoupled_weight_decay']}, which tells Adam from AdamW"
+            )
 
     def _loaded(self, value: Any, name: str, number: int, p: Tensor) -> Any:
         array = np.asarray(value.numpy() if hasattr(value, "numpy") else value)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..arguments import checked
 from ..data.transforms import MEAN, STD, to_float
 from ..io import load, load_metadata
 from ..modes import no_grad
@@ -19,6 +20,7 @@ from .heads import Head, load_head
 from .loop import reported, see
 
 
+@checked
 @dataclass
 class AgeModel:
     """A model that takes pictures `(N, 3, image_size, image_size)`, and how its outputs are read.
@@ -53,6 +55,7 @@ class AgeModel:
             "data": self.data,
         }
 
+    @checked
     def see(self, pictures: Tensor) -> Tensor:
         """What the head reads in pictures `(N, 3, image_size, image_size)` as `to_float` gives them.
 
@@ -76,6 +79,7 @@ LARGEST = 4096  # pixels: what a file may ask pictures to be enlarged to
 PIXELS = f"RGB, (value / 255 - {MEAN}) / {STD}"
 
 
+@checked
 def load_age_model(path: str | Path, models: Mapping[str, Callable[..., Module]]) -> AgeModel:
     """Read a file that training wrote.
 

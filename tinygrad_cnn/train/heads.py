@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import ops
+from ..arguments import checked
 from ..losses import binary_cross_entropy_with_logits, cross_entropy, l1_loss, smooth_l1_loss
 from ..tensor import Tensor
 from .metrics import AgeErrors, Confusion, Errors, Together
@@ -47,6 +48,7 @@ class Head(Protocol):
         """What `load_head` makes the head from."""
 
 
+@checked
 @dataclass(frozen=True)
 class Regression:
     """One output: the age, standardised to mean 0 and standard deviation 1. `criterion` compares such numbers.
@@ -71,6 +73,7 @@ class Regression:
             raise ValueError(f"no usable scale of ages: mean {self.mean}, standard deviation {self.std}")
 
     @classmethod
+    @checked
     def of(cls, ages: ArrayLike, criterion: Loss = smooth_l1_loss) -> Regression:
         """The scale on which these ages, in years, are standard (ages all equal: only mean 0)."""
         ages = np.asarray(ages, np.float64)
@@ -78,10 +81,12 @@ class Regression:
             raise ValueError("Regression.of: needs at least one age")
         return cls(float(ages.mean()), float(ages.std()) or 1.0, criterion)
 
+    @checked
     def loss(self, outputs: Tensor, ages: Tensor) -> Tensor:
         """`criterion` between the outputs `(N, 1)` and the standardised ages `(N,)`."""
         return self.criterion(outputs, ops.unsqueeze((ages - self.mean) / self.std, 1))
 
+    @checked
     def predict(self, outputs: Tensor) -> Tensor:
         """Years, `(N, 1) -> (N,)`: any number, also one below 0."""
         return outputs[:, 0] * self.std + self.mean
@@ -93,6 +98,7 @@ class Regression:
         return {"head": self.name, "age_mean_years": repr(self.mean), "age_std_years": repr(self.std)}
 
 
+@checked
 @dataclass(frozen=True)
 class ExpectedAge:
     """One output for each whole age from 0 to `oldest`: the logits of a distribution whose mean is the age.
@@ -123,6 +129,7 @@ class ExpectedAge:
     def outputs(self) -> int:
         return self.oldest + 1
 
+    @checked
     def targets(self, ages: ArrayLike) -> np.ndarray:
         """The distributions `(N, outputs)`, float32, that stand for ages `(N,)` in years.
 
@@ -136,10 +143,12 @@ class ExpectedAge:
         weights = np.exp(weights - weights.max(axis=1, keepdims=True))  # the largest is 1
         return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
 
+    @checked
     def loss(self, outputs: Tensor, ages: Tensor) -> Tensor:
         loss = cross_entropy(outputs, Tensor(self.targets(ages.data)))
         return loss + l1_loss(self.predict(outputs), ages) * self.l1_weight if self.l1_weight else loss
 
+    @checked
     def predict(self, outputs: Tensor) -> Tensor:
         """Years, `(N, outputs) -> (N,)`: from 0 to `oldest`."""
         bins = np.arange(self.outputs, dtype=outputs.dtype)
@@ -152,6 +161,7 @@ class ExpectedAge:
         return {"head": self.name, "oldest_years": str(self.oldest)}
 
 
+@checked
 @dataclass(frozen=True)
 class Classes:
     """One logit for each of the classes `names`; a prediction is their probabilities, a target the class's number.
@@ -183,10 +193,12 @@ class Classes:
     def width(self) -> int:
         return len(self.names)
 
+    @checked
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The cross-entropy with the classes `(N,)`, numbered from 0."""
         return cross_entropy(outputs, Tensor(targets.data.astype(np.int64)))
 
+    @checked
     def predict(self, outputs: Tensor) -> Tensor:
         """The probability of each class, `(N, outputs) -> (N, classes)`."""
         return ops.softmax(outputs, 1)
@@ -198,6 +210,7 @@ class Classes:
         return {"head": self.name, "subject": self.subject, "classes": json.dumps(self.names)}
 
 
+@checked
 @dataclass(frozen=True)
 class Binary(Classes):
     """Two classes by one logit, that of the second.
@@ -219,15 +232,18 @@ class Binary(Classes):
     def outputs(self) -> int:
         return 1
 
+    @checked
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The cross-entropy with the classes `(N,)`, 0 or 1."""
         return binary_cross_entropy_with_logits(outputs[:, 0], Tensor(targets.data.astype(outputs.dtype)))
 
+    @checked
     def predict(self, outputs: Tensor) -> Tensor:
         """The probability of each class, `(N, 1) -> (N, 2)`."""
         return ops.sigmoid(ops.cat([-outputs, outputs], 1))
 
 
+@checked
 @dataclass(frozen=True)
 class Several:
     """Heads that share one network: each has its own outputs, targets and predictions, side by side.
@@ -266,17 +282,20 @@ class Several:
     def width(self) -> int:
         return sum(head.width for head in self.heads)
 
+    @checked
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The weighted sum; `targets` are `(N, heads)`."""
         each = zip(self.heads, self.weights, self.split_outputs(outputs), strict=True)
         losses = [head.loss(own, targets[:, i]) * weight for i, (head, weight, own) in enumerate(each)]
         return sum(losses[1:], losses[0])
 
+    @checked
     def predict(self, outputs: Tensor) -> Tensor:
         """The predictions of all heads, `(N, outputs) -> (N, width)`; `split` takes them apart."""
         each = zip(self.heads, self.split_outputs(outputs), strict=True)
         return ops.cat([ops.reshape(head.predict(own), (-1, head.width)) for head, own in each], 1)
 
+    @checked
     def split_outputs(self, outputs: Tensor) -> list[Tensor]:
         """The outputs `(N, outputs)` as those of each head."""
         ends = np.cumsum([head.outputs for head in self.heads]).tolist()
@@ -301,6 +320,7 @@ class Several:
         return about
 
 
+@checked
 def load_head(about: Mapping[str, str]) -> Head:
     """The head that a weights file's metadata describes, ready to predict; a file that names none has a Regression.
 

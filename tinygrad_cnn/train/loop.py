@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import checked
 from ..data import DataLoader
 from ..modes import no_grad
 from ..nn import Module
@@ -35,12 +36,14 @@ class Pass:
     (0.5, 1.0)
     """
 
+    @checked
     def __init__(self, errors: Errors) -> None:
         self.errors = errors
         self.seconds = 0.0
         self._batches: list[tuple[float, np.ndarray, np.ndarray]] = []  # loss, predicted and true
         self._total = 0.0
 
+    @checked
     def add(self, loss: float, predicted: np.ndarray, true: np.ndarray) -> None:
         """Count one batch in: its mean loss, what the head makes of the outputs, and what is true, each `(N, ...)`."""
         self._batches.append((loss, predicted, true))
@@ -77,8 +80,12 @@ class Pass:
         pairs = {"predicted": self.predicted, "true": self.true}
         return {"seconds": self.seconds, "losses": losses, "sizes": sizes, **pairs}
 
+    @checked
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Begin, in a pass without batches, where another one was when `state_dict` was called."""
+        """Begin, in a pass without batches, where another one was when `state_dict` was called.
+
+        Raises KeyError or ValueError for what is no such state.
+        """
         self.seconds = float(state_dict["seconds"])
         ends = np.cumsum(state_dict["sizes"])
         for loss, size, end in zip(state_dict["losses"].tolist(), state_dict["sizes"], ends, strict=True):
@@ -86,6 +93,7 @@ class Pass:
             self.add(loss, state_dict["predicted"][batch], state_dict["true"][batch])
 
 
+@checked
 def train_epoch(
     model: Module,
     loader: DataLoader,
@@ -143,6 +151,7 @@ def train_epoch(
     return _go_through(loader, step, result, title, after_step)
 
 
+@checked
 def evaluate(model: Module, loader: DataLoader, head: Head, title: str = "evaluating", *, flip: bool = False) -> Pass:
     """Loss and errors of the model as it is, in evaluation mode, with a progress bar; no graph is recorded.
 

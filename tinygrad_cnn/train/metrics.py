@@ -9,6 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arguments import checked
+
 CLOSE = 5  # years: an error of at most this counts as close
 
 
@@ -58,6 +60,7 @@ class AgeErrors:
         self._close = 0
         self._decades: dict[int, tuple[int, float]] = {}  # first age of the decade -> (faces, summed error)
 
+    @checked
     def update(self, predicted: ArrayLike, true: ArrayLike) -> AgeErrors:
         """Add one batch; both are ages in years, of one shape. Returns itself.
 
@@ -106,6 +109,7 @@ class AgeErrors:
     def figures(self) -> dict[str, float]:
         return {"mae_years": self.mae}
 
+    @checked
     def words(self, units: bool = True) -> str:
         return f"MAE {self.mae:.2f}" + (" years" if units else "")
 
@@ -135,6 +139,7 @@ class Confusion:
     ([[1, 1], [0, 1]], 0.667)
     """
 
+    @checked
     def __init__(self, names: Sequence[str]) -> None:
         self.names = tuple(names)
         self.matrix = np.zeros((len(self.names), len(self.names)), np.int64)
@@ -143,6 +148,7 @@ class Confusion:
     def count(self) -> int:
         return int(self.matrix.sum())
 
+    @checked
     def update(self, predicted: ArrayLike, true: ArrayLike) -> Confusion:
         """Add one batch: probabilities `(N, classes)`, the first of the largest counts, and true classes `(N,)`.
 
@@ -178,6 +184,7 @@ class Confusion:
     def figures(self) -> dict[str, float]:
         return {"accuracy": self.accuracy}
 
+    @checked
     def words(self, units: bool = True) -> str:
         return f"accuracy {self.accuracy:.1%}"
 
@@ -236,6 +243,7 @@ class Together:
         rest = {f"{name}_{key}": value for name in self._rest for key, value in self.each[name].figures().items()}
         return {**self.each[self._first].figures(), **rest}
 
+    @checked
     def words(self, units: bool = True) -> str:
         others = [f"{name.replace('_', ' ')} {self.each[name].words(units)}" for name in self._rest]
         return ", ".join([self.each[self._first].words(units), *others])

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arguments import checked
 from ..files import FolderLock, make_folder, sweep, write_file
 from ..io import save
 from .resume import CHECKPOINTS
@@ -53,6 +54,7 @@ class RunFolder:
     ['history.csv', 'log.txt']
     """
 
+    @checked
     def __init__(self, path: str | Path, resume: bool = False, tell: Callable[..., object] | None = None) -> None:
         self.path, self._tell = Path(path), tell or _print
         self.history: list[dict[str, Any]] = []
@@ -86,12 +88,14 @@ class RunFolder:
                         f"{self.path} already holds a run ({name}); {advice}choose another folder or remove it"
                     )
 
+    @checked
     def write(self, name: str, content: str | bytes) -> Path:
         """Write one file of the run, whole or not at all; gives its path. Raises ValueError for one elsewhere."""
         place = self._place(name)
         write_file(place, content.encode() if isinstance(content, str) else content)
         return place
 
+    @checked
     def write_json(self, name: str, content: Mapping[str, Any]) -> Path:
         """Write `content` as indented json; what is no number (NaN, infinity) raises ValueError."""
         return self.write(name, json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
@@ -106,10 +110,12 @@ class RunFolder:
         self._tell(*lines, **fields)
         self.log(*lines)
 
+    @checked
     def append_history(self, row: Mapping[str, Any]) -> Path:
         """Add one epoch to `history.csv`; every row has the first one's columns."""
         return self.write_history([*self.history, row])
 
+    @checked
     def write_history(self, rows: Iterable[Mapping[str, Any]]) -> Path:
         """Make `history.csv` hold these epochs, whatever it held before."""
         self.history = [dict(row) for row in rows]
@@ -122,6 +128,7 @@ class RunFolder:
         writer.writerows(self.history)
         return self.write("history.csv", table.getvalue())
 
+    @checked
     def write_weights(self, name: str, state: Mapping[str, np.ndarray], about: Mapping[str, str]) -> Path:
         """Write a model's state as safetensors, with `about` in the file's metadata."""
         place = self._place(name)
@@ -133,6 +140,7 @@ class RunFolder:
             raise ValueError(f"a file of a run lies in the run's folder; {name!r} does not")
         return self.path / name
 
+    @checked
     def write_figure(self, name: str, figure: Figure) -> Path:
         """Write a matplotlib figure as png; its title is repeated in the file's own metadata."""
         picture = io.BytesIO()
@@ -144,6 +152,7 @@ def _print(*lines: str, **fields: Any) -> None:
     print(*lines, sep="\n", flush=True)
 
 
+@checked
 def fingerprint(names: Iterable[str]) -> dict[str, Any]:
     """How many files there are, and one hash (SHA-256) of all their names, whatever the order.
 

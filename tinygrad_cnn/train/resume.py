@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import checked
 from ..io import save
 from ..io.weights import read
 
@@ -40,6 +41,7 @@ class Checkpoints:
     ({'step': 4}, [])
     """
 
+    @checked
     def __init__(self, folder: str | Path, every: int | None = None) -> None:
         self.folder, self.every = Path(folder), every
         self._paths = [self.folder / name for name in CHECKPOINTS]  # the next one first

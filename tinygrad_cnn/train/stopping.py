@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from ..arguments import checked
+
 
 class EarlyStopping:
     """Remembers the epoch with the smallest error; after `patience` epochs without a better one it is time to stop.
@@ -23,6 +25,7 @@ class EarlyStopping:
     (4, 2, 7.0)
     """
 
+    @checked
     def __init__(self, patience: int | None = None) -> None:
         if patience is not None and patience < 1:
             raise ValueError(f"EarlyStopping: patience must be at least 1 epoch, not {patience}")
@@ -35,6 +38,7 @@ class EarlyStopping:
         self.best, self.error = 0, math.inf  # the epoch, 0 for none yet, and its error
         self._waiting_since = self.epochs
 
+    @checked
     def update(self, error: float) -> bool:
         """Count an epoch with this error; gives whether it is the best so far."""
         self.epochs += 1
@@ -53,6 +57,7 @@ class EarlyStopping:
         names = ("epochs", "best", "error")
         return {name: getattr(self, name) for name in names} | {"waiting_since": self._waiting_since}
 
+    @checked
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Go on from where `state_dict` was called; the patience is this one's own."""
         self.epochs, self.best = int(state_dict["epochs"]), int(state_dict["best"])

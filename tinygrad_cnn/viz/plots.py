@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arguments import checked
 from ..extras import optional_import
 from ..tensor import Tensor
 
@@ -30,6 +31,7 @@ MEASURES = {
 LEGEND_BELOW: dict[str, Any] = {"loc": "outside lower center", "ncols": 4, "frameon": False, "fontsize": 9}
 
 
+@checked
 def plot_history(history: Mapping[str, Sequence[float]], baseline: float | None = None, title: str = "") -> Figure:
     """Loss and error, or accuracy, after each epoch, for the training and the validation faces.
 
@@ -44,8 +46,6 @@ def plot_history(history: Mapping[str, Sequence[float]], baseline: float | None 
     >>> len(plot_history(columns, baseline=15.0).axes)
     2
     """
-    if not isinstance(history, Mapping):
-        raise TypeError(f"plot_history needs columns, a list for each name, not a {type(history).__name__} of rows")
     measure = "accuracy" if "val_accuracy" in history else "mae_years"
     label, best_label, baseline_label = MEASURES[measure]
     needed = (*HISTORY, f"train_{measure}", f"val_{measure}")
@@ -98,6 +98,7 @@ def _mark_growth(axes: Axes, epochs: np.ndarray, sizes: np.ndarray) -> None:
                   va="bottom", fontsize=8, color=INK)  # fmt: skip
 
 
+@checked
 def plot_predictions(images: ArrayLike, true: ArrayLike, predicted: ArrayLike, title: str = "") -> Figure:
     """A grid of faces, each with its true and predicted age; the colour tells how close the prediction is.
 
@@ -127,6 +128,7 @@ def plot_predictions(images: ArrayLike, true: ArrayLike, predicted: ArrayLike, t
     return figure
 
 
+@checked
 def plot_scatter(true: ArrayLike, predicted: ArrayLike, title: str = "") -> Figure:
     """Predicted against true age, both `(N,)` in years: a hexagon per few years, its colour the number of faces.
 
@@ -161,6 +163,7 @@ def plot_scatter(true: ArrayLike, predicted: ArrayLike, title: str = "") -> Figu
     return figure
 
 
+@checked
 def plot_error_by_age(true: ArrayLike, predicted: ArrayLike, median: float | None = None, title: str = "") -> Figure:
     """Mean absolute error for each decade of true age, beside that of always predicting `median`.
 
@@ -199,6 +202,7 @@ def plot_error_by_age(true: ArrayLike, predicted: ArrayLike, median: float | Non
     return figure
 
 
+@checked
 def plot_confusion(matrix: ArrayLike, names: Sequence[str], title: str = "") -> Figure:
     """Which class was taken for which: a row for each true class, coloured by the share of its faces.
 
@@ -232,6 +236,7 @@ def plot_confusion(matrix: ArrayLike, names: Sequence[str], title: str = "") -> 
     return figure
 
 
+@checked
 def plot_filters(weight: ArrayLike, title: str = "") -> Figure:
     """A convolution's kernels `(O, I, H, W)` as small pictures, I being 1 (grey) or 3 (colour).
 

@@ -47,7 +47,7 @@ def test_a_group_added_later_is_scheduled_by_ratios_too():
 
 
 def test_what_is_no_optimizer_is_refused():
-    with pytest.raises(TypeError, match="StepLR: expected an Optimizer, not a list"):
+    with pytest.raises(TypeError, match=r"StepLR: optimizer must be an Optimizer, got \[1\]"):
         lr_scheduler.StepLR([1], 2)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...arguments import checked
 from ...extras import optional_import
 from ...tensor import Tensor
 from ..weights import texts, write_atomically
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 LARGEST = 2**31  # bytes: a limit of protobuf's
 
 
+@checked
 def export_onnx(
     model: Module,
     example: Any,

@@ -57,6 +57,7 @@ class ReduceLROnPlateau(LRScheduler):
         self.num_bad_epochs = self.cooldown_counter = self.last_epoch = 0
         self._last_lr = self._rates()
 
+    @checked
     def step(self, metrics: SupportsFloat) -> None:  # type: ignore[override]
         """Take note of the metric after another epoch, and cut the rates if it is time."""
         self.last_epoch += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from ...arguments import checked
 from ..optimizer import Optimizer, alike
 
 
@@ -66,6 +67,7 @@ class LRScheduler:
         """A copy of all that `load_state_dict` needs; functions and the optimiser are not saved."""
         return copy.deepcopy({name: v for name, v in vars(self).items() if name not in self.not_saved})
 
+    @checked
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from what `state_dict` returned; the rates in force are in the optimiser's own state.
 

@@ -74,6 +74,7 @@ class SequentialLR(LRScheduler):
     def state_dict(self) -> dict[str, Any]:
         return {**super().state_dict(), "_schedulers": [s.state_dict() for s in self._schedulers]}
 
+    @checked
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._check_state(state_dict)
         vars(self).update(copy.deepcopy({name: value for name, value in state_dict.items() if name != "_schedulers"}))

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ...arguments import checked
 from ...nn import Module
 from ...tensor import Tensor
 from . import files
@@ -26,8 +27,9 @@ __all__ = ["draw", "svg"]
 TALL = 120  # boxes
 
 
+@checked
 def draw(
-    output: Tensor | Sequence[Tensor] | Callable[..., Any],
+    output: Callable[..., Any] | Sequence[Tensor] | Tensor,
     *inputs: Any,
     model: Module | None = None,
     title: str = "",
