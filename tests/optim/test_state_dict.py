@@ -104,6 +104,40 @@ class TestStateDict:
             optimizer.load_state_dict({**saved, **change})
         assert repr(optimizer.state_dict()) == repr(saved)
 
+    @pytest.mark.parametrize(
+        ("kind", "other", "lacking"),
+        [
+            (optim.SGD, optim.Adam, "has no momentum, dampening, nesterov, but lr, betas"),
+            (optim.Adam, optim.SGD, "has no betas, eps, amsgrad, but lr, momentum"),
+            (optim.RMSprop, optim.Adagrad, "has no momentum, alpha, centered, but"),
+            (optim.Adagrad, optim.RMSprop, "has no lr_decay, initial_accumulator_value, but"),
+        ],
+    )
+    def test_of_another_class_is_refused_and_changes_nothing(self, kind, other, lacking):
+        optimizer, source = kind([parameter()]), other([parameter()])
+        take_steps(source, 1)
+        before = repr(optimizer.state_dict())
+        with pytest.raises(ValueError, match=f"{kind.__name__}: this is the state of another optimiser: .*{lacking}"):
+            optimizer.load_state_dict(source.state_dict())
+        assert repr(optimizer.state_dict()) == before
+
+    @each_optimizer
+    def test_from_before_there_was_maximize_loads(self, make: Callable):
+        optimizer = make([parameter()])
+        saved = optimizer.state_dict()
+        del saved["param_groups"][0]["maximize"]
+        optimizer.load_state_dict(saved)
+        assert "maximize" in optimizer.param_groups[0]
+
+    def test_torch_tells_adam_from_adamw(self):
+        torch = pytest.importorskip("torch")
+        theirs = torch.optim.AdamW([torch.zeros(3, 4, requires_grad=True)]).state_dict()
+        if "decoupled_weight_decay" not in theirs["param_groups"][0]:
+            pytest.skip("not in Torch's older versions")
+        optim.AdamW([parameter()]).load_state_dict(theirs)
+        with pytest.raises(ValueError, match="decoupled_weight_decay=True, which tells Adam from AdamW"):
+            optim.Adam([parameter()]).load_state_dict(theirs)
+
     def test_with_options_that_make_no_sense_is_refused(self):
         optimizer = optim.Adam([parameter()])
         saved = optimizer.state_dict()
