@@ -39,8 +39,7 @@ PROMISED = {
 }
 ENDLESS = r"order=(99|10 \*\* 15)|samples=10 \*\* 15|^train\.(Several|Expected).*oldest=10 \*\* 15"
 # Who may say it in the place of the function that is called.
-ALIASES = {"Parameter": "Tensor", "Buffer": "Tensor", "Tensor": "requires_grad", "zeros": "requires_grad"}
-ALIASES |= {"predict": "to_float"}
+ALIASES = {"Parameter": "Tensor", "Buffer": "Tensor", "predict": "to_float"}
 
 # Public, and not called with arguments: errors, protocols, what functions return, and what has no row for a reason.
 NO_FUNCTIONS = {
@@ -94,7 +93,8 @@ def called_by(row: str, names: Names) -> set[str]:
     objects = {node.id for node in ast.walk(ast.parse(row, mode="eval")) if isinstance(node, ast.Name)}
     kinds = {type(names[name]).__name__ for name in objects if name not in ("list", "dict", "abs")}
     functions = functions_of(row) - {"list", "enter"}
-    return functions | kinds | {ALIASES.get(name, name) for name in functions}
+    switch = {"requires_grad"} if "requires_grad" in row else set()
+    return functions | kinds | switch | {ALIASES.get(name, name) for name in functions}
 
 
 def assert_sound(call: str, row: str) -> None:

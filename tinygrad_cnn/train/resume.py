@@ -49,6 +49,7 @@ class Checkpoints:
         self._begun = self._finished = time.perf_counter()  # all of it, and the last one
         self._last = self._spent = 0.0  # seconds that the last one took, and all of them
 
+    @checked
     def step(self, state: Callable[[], Mapping[str, Any]]) -> None:
         """Count a step, and write what `state` gives if it is time."""
         self._steps += 1
@@ -62,6 +63,7 @@ class Checkpoints:
         affordable = SHARE * (now - self._begun)
         return now - self._finished >= LEAST and self._spent + self._last <= affordable
 
+    @checked
     def write(self, state: Mapping[str, Any]) -> Path:
         """Write a checkpoint, whole or not at all, over the older one of the two; gives its path."""
         path, started = self._paths[0], time.perf_counter()
