@@ -187,16 +187,16 @@ def ablated(records: Sequence[Record]) -> str:
     if not bases:
         raise ValueError("the ablation's records need one called base, which the others differ from")
     (base,) = bases
-    rows = [("nothing: the base", f"{base.best[1]:.2f}", "", f"{base.minutes:.0f} min")]
+    rows = [("nothing: the base", f"{base.best[1]:.2f}", "")]
     for record in sorted(records, key=lambda record: record.best[1]):
         if record is not base:
             difference = f"{record.best[1] - base.best[1]:+.2f}"
             switched = "; ".join(changes(base, record)) or "nothing"
-            rows.append((switched, f"{record.best[1]:.2f}", difference, f"{record.minutes:.0f} min"))
+            rows.append((switched, f"{record.best[1]:.2f}", difference))
     return "\n\n".join(
         [
             "What each part is worth: one thing changed at a time, all else alike.",
-            markdown([("changed", "validation error", "difference", "time"), *rows]),
+            markdown([("changed", "validation error", "difference"), *rows]),
             f"The base is `{base.command}`.",
         ]
     )
