@@ -106,7 +106,7 @@ def _snapshot(x: Any) -> Any:
 
 
 class Primitive:
-    """A function on arrays with its vjp rules; calling it on Tensors records a Node. See `primitive`."""
+    """A function on arrays with its vjp rules: see `primitive`. TypeError for a rule that names what it has not."""
 
     def __init__(self, forward: Callable[..., Any], rules: dict[str, Rule], residual: bool) -> None:
         code = forward.__code__
@@ -231,9 +231,9 @@ class Primitive:
 def primitive(*bare: Any, residual: bool = False, **rules: Rule) -> Callable[..., Callable[..., Tensor]]:
     """Make a differentiable operation of a function on arrays.
 
-    Positional parameters are the inputs, keyword-only ones are options. Each rule is named after an input
-    and maps the result's cotangent, and what its other parameters name (see the module's docstring), to that
-    input's cotangent. With `residual=True` the function returns `(out, residual)`.
+    Positional parameters are the inputs, keyword-only ones are options. Each rule is named after an input and maps the
+    result's cotangent, and what its other parameters name (see the module's docstring), to that input's cotangent,
+    in its shape or as broadcast. With `residual=True` the function returns `(out, residual)`. TypeError without names.
 
     >>> import numpy as np
     >>> import tinygrad_cnn as tg
@@ -367,7 +367,7 @@ def grad(
 
     Returns one Tensor per input, of its shape; None (with `allow_unused=True`) where an output does not
     depend on it. With `create_graph=True` the results can be differentiated again. Raises RuntimeError for an
-    input that is not used or does not require grad.
+    input that is not used or does not require grad, TypeError for what is no Tensor.
 
     >>> import tinygrad_cnn as tg
     >>> x = tg.Tensor(3.0, requires_grad=True)

@@ -80,19 +80,39 @@ __all__ = [
 
 @checked
 def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
-    """x where x > 0, else negative_slope * x."""
+    """x where x > 0, else negative_slope * x; any shape. Maas, Hannun & Ng 2013.
+
+    >>> import tinygrad_cnn as tg
+    >>> import tinygrad_cnn.functional as F
+    >>> F.leaky_relu(tg.Tensor([-1.0, 2.0]), 0.5)
+    Tensor([-0.5,  2. ])
+    """
     return ops.where(x > 0, x, x * negative_slope)
 
 
 @checked
 def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
-    """x where x > 0, else alpha * (exp(x) - 1). Clevert, Unterthiner & Hochreiter 2016, equation 15."""
+    """x where x > 0, else alpha * (exp(x) - 1); any shape. Clevert, Unterthiner & Hochreiter 2016, equation 15.
+
+    >>> import tinygrad_cnn as tg
+    >>> import tinygrad_cnn.functional as F
+    >>> F.elu(tg.Tensor([-100.0, 2.0]))
+    Tensor([-1.,  2.])
+    """
     return ops.where(x > 0, x, ops.expm1(ops.clamp(x, max=0.0)) * alpha)
 
 
 @checked
 def gelu(x: Tensor, approximate: str = "none") -> Tensor:
-    """x times the normal distribution function at x; "tanh" approximates it. Hendrycks & Gimpel 2016, section 2."""
+    """x times the normal distribution function at x; any shape. Hendrycks & Gimpel 2016, section 2.
+
+    `approximate` is "none" or "tanh", which is off by less than 0.001; ValueError for anything else.
+
+    >>> import tinygrad_cnn as tg
+    >>> import tinygrad_cnn.functional as F
+    >>> F.gelu(tg.Tensor([0.0, 100.0]))
+    Tensor([  0., 100.])
+    """
     if approximate == "none":
         return x * ((1 + ops.erf(x * math.sqrt(0.5))) * 0.5)
     if approximate == "tanh":
@@ -103,13 +123,25 @@ def gelu(x: Tensor, approximate: str = "none") -> Tensor:
 
 @checked
 def silu(x: Tensor) -> Tensor:
-    """x * sigmoid(x). Elfwing, Uchibe & Doya 2018, equation 4."""
+    """x * sigmoid(x); any shape. Elfwing, Uchibe & Doya 2018.
+
+    >>> import tinygrad_cnn as tg
+    >>> import tinygrad_cnn.functional as F
+    >>> F.silu(tg.Tensor([0.0, 100.0]))
+    Tensor([  0., 100.])
+    """
     return x * ops.sigmoid(x)
 
 
 @checked
 def softplus(x: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
-    """log(1 + exp(beta * x)) / beta; x itself where beta * x > threshold, where they no longer differ."""
+    """log(1 + exp(beta * x)) / beta; x itself where beta * x > threshold, where they no longer differ; any shape.
+
+    >>> import tinygrad_cnn as tg
+    >>> import tinygrad_cnn.functional as F
+    >>> F.softplus(tg.Tensor([0.0, 100.0]))
+    Tensor([  0.6931472, 100.       ])
+    """
     scaled = x * beta
     return ops.where(scaled > threshold, x, ops.softplus(scaled) / beta)
 
@@ -131,7 +163,15 @@ def _check_probability(p: float, name: str) -> None:
 def dropout(
     x: Tensor, p: float = 0.5, training: bool = True, *, generator: np.random.Generator | None = None
 ) -> Tensor:
-    """In training, each element is 0 with probability p, else divided by 1 - p. Srivastava et al. 2014."""
+    """In training, each element is 0 with probability p, else divided by 1 - p; any shape. Srivastava et al. 2014.
+
+    Draws come from `generator`, or the default one. Raises ValueError for a p outside [0, 1].
+
+    >>> import tinygrad_cnn as tg
+    >>> import tinygrad_cnn.functional as F
+    >>> sorted(set(F.dropout(tg.ones(100), p=0.5).tolist()))
+    [0.0, 2.0]
+    """
     _check_probability(p, "dropout")
     return _dropped(x, x.shape, p, generator) if training and p else x
 
@@ -140,7 +180,15 @@ def dropout(
 def dropout2d(
     x: Tensor, p: float = 0.5, training: bool = True, *, generator: np.random.Generator | None = None
 ) -> Tensor:
-    """Dropout of whole channels. x: (N, C, ...), with three axes too. Tompson et al. 2015, section 3.2."""
+    """Dropout of whole channels. x: (N, C, ...), with three axes too. Tompson et al. 2015, section 3.2.
+
+    Raises ValueError for fewer than two axes and for a p outside [0, 1].
+
+    >>> import tinygrad_cnn as tg
+    >>> import tinygrad_cnn.functional as F
+    >>> sorted(set(F.dropout2d(tg.ones(4, 8, 2, 2), p=0.5).sum((2, 3)).flatten().tolist()))
+    [0.0, 8.0]
+    """
     _check_probability(p, "dropout2d")
     if x.ndim < 2:
         raise ValueError(f"dropout2d: x should be (N, C, ...), got shape {x.shape}")
@@ -161,11 +209,16 @@ def batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
-    """Each channel with zero mean and unit variance, times weight plus bias. Ioffe & Szegedy 2015, Algorithm 1.
+    """Each channel with zero mean and unit variance, times weight plus bias. Ioffe & Szegedy 2015, algorithm 1.
 
     x: (N, C, ...); the others: (C,). In training the statistics are the batch's, and the running ones, where
     given, move towards them by `momentum` (the variance unbiased); else the running ones are used. Raises
-    ValueError for one value per channel in training, and for shapes that do not fit.
+    ValueError for one value per channel in training, and for shapes that do not fit; TypeError for what is not floats.
+
+    >>> import tinygrad_cnn as tg
+    >>> import tinygrad_cnn.functional as F
+    >>> F.batch_norm(tg.Tensor([[1.0], [3.0]]), None, None, training=True).data.round(3).tolist()
+    [[-1.0], [1.0]]
     """
     if x.ndim < 2:
         raise ValueError(f"batch_norm: x should be (N, C, ...), got shape {x.shape}")
@@ -213,6 +266,11 @@ def layer_norm(
     """Each item's last axes with zero mean and unit variance, times weight plus bias. Ba, Kiros & Hinton 2016.
 
     x: (..., *normalized_shape); weight and bias: normalized_shape. Raises ValueError where they do not fit.
+
+    >>> import tinygrad_cnn as tg
+    >>> import tinygrad_cnn.functional as F
+    >>> F.layer_norm(tg.Tensor([[1.0, 3.0]]), (2,)).data.round(3).tolist()
+    [[-1.0, 1.0]]
     """
     last = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
     if not last or x.shape[-len(last) :] != last:

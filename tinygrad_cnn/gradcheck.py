@@ -24,8 +24,8 @@ def gradcheck(
 ) -> bool:
     """Check the gradients of `fn(*inputs)` with respect to every input that requires grad; True, or raises.
 
-    Works in float64 on copies. The result, a Tensor or a sequence of them, is weighted with random numbers
-    and summed; each derivative of that sum must lie within `atol + rtol * |difference|` of its central
+    Works in float64 on copies, of any shapes. The result, a Tensor or a sequence of them, is weighted with random
+    numbers and summed; each derivative of that sum must lie within `atol + rtol * |difference|` of its central
     difference over `2 * eps`. Over a whole input, in the Euclidean norm, they must agree ten times closer, for
     rounding averages out: a rule that is wrong by a factor of 1.001 does not pass. For `order` > 1 the gradient,
     as a function of the inputs and the weights, is checked in turn. Raises AssertionError that names the worst

@@ -52,7 +52,10 @@ def _floats(x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 
 @checked
 def mse_loss(x: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
-    """The squared difference.
+    """The squared difference of x and target, which have one shape.
+
+    `reduction` is "mean", "sum" or "none", which gives the losses in that shape. Raises ValueError for another, and for
+    shapes that do not broadcast; those that do are broadcast with a warning.
 
     >>> import tinygrad_cnn as tg
     >>> import tinygrad_cnn.functional as F
@@ -65,14 +68,28 @@ def mse_loss(x: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
 
 @checked
 def l1_loss(x: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
-    """The absolute difference; its derivative at 0 is 0."""
+    """The absolute difference; its derivative at 0 is 0. Shapes, `reduction` and errors as in `mse_loss`.
+
+    >>> import tinygrad_cnn as tg
+    >>> import tinygrad_cnn.functional as F
+    >>> F.l1_loss(tg.Tensor([1.0, 2.0]), tg.Tensor([1.0, 4.0]))
+    Tensor(1.)
+    """
     _check_reduction(reduction, "l1_loss")
     return losses.l1_loss(*_alike(x, target, "l1_loss"), reduction=reduction)
 
 
 @checked
 def smooth_l1_loss(x: Tensor, target: Tensor, *, reduction: str = "mean", beta: float = 1.0) -> Tensor:
-    """d*d / (2 beta) where |d| < beta, else |d| - beta / 2. Girshick 2015, equation 3 (beta = 1)."""
+    """d*d / (2 beta) where |d| < beta, else |d| - beta / 2, for d = x - target. Girshick 2015, equation 3 (beta = 1).
+
+    Shapes, `reduction` and errors as in `mse_loss`; ValueError for a negative beta too.
+
+    >>> import tinygrad_cnn as tg
+    >>> import tinygrad_cnn.functional as F
+    >>> F.smooth_l1_loss(tg.Tensor([0.5, 3.0]), tg.Tensor([0.0, 0.0]), reduction="none")
+    Tensor([0.125, 2.5  ])
+    """
     if beta < 0:
         raise ValueError(f"smooth_l1_loss: beta must not be negative, got {beta}")
     _check_reduction(reduction, "smooth_l1_loss")
@@ -84,7 +101,15 @@ def smooth_l1_loss(x: Tensor, target: Tensor, *, reduction: str = "mean", beta: 
 
 @checked
 def huber_loss(x: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0) -> Tensor:
-    """d*d / 2 where |d| < delta, else delta * (|d| - delta / 2). Huber 1964."""
+    """d*d / 2 where |d| < delta, else delta * (|d| - delta / 2), for d = x - target. Huber 1964.
+
+    Shapes, `reduction` and errors as in `mse_loss`; ValueError for a delta that is not positive too.
+
+    >>> import tinygrad_cnn as tg
+    >>> import tinygrad_cnn.functional as F
+    >>> F.huber_loss(tg.Tensor([1.0, 3.0]), tg.Tensor([0.0, 0.0]), reduction="none", delta=2.0)
+    Tensor([0.5, 4. ])
+    """
     if delta <= 0:
         raise ValueError(f"huber_loss: delta must be positive, got {delta}")
     _check_reduction(reduction, "huber_loss")
@@ -100,6 +125,11 @@ def nll_loss(
 
     The mean is weighted by `weight` (C,) at the targets; items whose target is `ignore_index` do not count.
     Raises IndexError for a target outside [0, C).
+
+    >>> import tinygrad_cnn as tg
+    >>> import tinygrad_cnn.functional as F
+    >>> F.nll_loss(tg.Tensor([[-0.5, -1.0]]), tg.Tensor([1]))
+    Tensor(1.)
     """
     return _of_classes(losses.nll_loss, x, target, weight, ignore_index, reduction, 0.0, "nll_loss")
 
@@ -187,8 +217,10 @@ def cross_entropy(
 ) -> Tensor:
     """Minus the log-likelihood of the target under softmax(x).
 
-    x: logits (N, C, ...) or (C,). target: class indices (N, ...) or (), or probabilities of x's shape.
-    `label_smoothing` mixes in that share of the uniform distribution (Szegedy et al. 2016, section 7).
+    x: logits (N, C, ...) or (C,). target: class indices (N, ...) or (), or probabilities of x's shape. `weight` (C,)
+    and `ignore_index`: as in `nll_loss`. `label_smoothing` mixes in that share of the uniform distribution (Szegedy et
+    al. 2016, section 7). Raises ValueError for shapes that do not fit and a share outside [0, 1], IndexError for a
+    class outside [0, C).
 
     >>> import tinygrad_cnn as tg
     >>> import tinygrad_cnn.functional as F
@@ -217,6 +249,11 @@ def binary_cross_entropy(x: Tensor, target: Tensor, weight: Tensor | None = None
     """Minus the log-likelihood of targets in [0, 1] under probabilities x of the same shape.
 
     Logarithms are held above -100, as in Torch. Raises ValueError for probabilities outside [0, 1].
+
+    >>> import tinygrad_cnn as tg
+    >>> import tinygrad_cnn.functional as F
+    >>> F.binary_cross_entropy(tg.Tensor([0.5, 0.5]), tg.Tensor([1.0, 0.0])).item()
+    0.6931471824645996
     """
     name = "binary_cross_entropy"
     given = x
@@ -250,7 +287,15 @@ def binary_cross_entropy_with_logits(
     reduction: str = "mean",
     pos_weight: Tensor | None = None,
 ) -> Tensor:
-    """binary_cross_entropy of sigmoid(x), without overflow; `pos_weight` multiplies the positive targets' share."""
+    """binary_cross_entropy of sigmoid(x), without overflow; `pos_weight` multiplies the positive targets' share.
+
+    x and target have one shape, to which the weights are broadcast. Raises ValueError for other shapes.
+
+    >>> import tinygrad_cnn as tg
+    >>> import tinygrad_cnn.functional as F
+    >>> F.binary_cross_entropy_with_logits(tg.Tensor([0.0, 100.0]), tg.Tensor([1.0, 0.0]), reduction="none")
+    Tensor([  0.6931472, 100.       ])
+    """
     name = "binary_cross_entropy_with_logits"
     given = target
     x, target = _of_one_shape(x, target, reduction, name)

@@ -75,17 +75,41 @@ def no_grad(function: Any = None) -> Any:
 
 @checked
 def enable_grad(function: Any = None) -> Any:
-    """Record again inside a `no_grad` block. A context manager and decorator."""
+    """Record again inside a `no_grad` block. A context manager and decorator.
+
+    >>> import tinygrad_cnn as tg
+    >>> x = tg.Tensor([1.0, 2.0], requires_grad=True)
+    >>> with tg.no_grad(), tg.enable_grad():
+    ...     print((x * 2).requires_grad)
+    True
+    """
     return recording(True) if function is None else recording(True)(function)
 
 
 def is_grad_enabled() -> bool:
-    """Whether operations are being recorded in this thread."""
+    """Whether operations are being recorded in this thread.
+
+    >>> import tinygrad_cnn as tg
+    >>> with tg.no_grad():
+    ...     print(tg.is_grad_enabled())
+    False
+    """
     return mode.recording
 
 
 class Event(NamedTuple):
-    """What an observer is told of one primitive's run."""
+    """What an observer is told of one primitive's run; see `observe`.
+
+    `primitive`, its `inputs` as they were given (Tensors, arrays, numbers), its `options`, its result `out`, the
+    `seconds` that it took, and `rule_of`: the node whose rule made the call, None in a forward pass.
+
+    >>> import tinygrad_cnn as tg
+    >>> events = []
+    >>> with tg.observe(events.append):
+    ...     y = tg.ones(3).exp()
+    >>> events[0].primitive.name, events[0].out.shape, events[0].rule_of
+    ('exp', (3,), None)
+    """
 
     primitive: Primitive
     inputs: tuple[Any, ...]

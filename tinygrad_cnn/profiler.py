@@ -38,7 +38,12 @@ class Run(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """What one primitive cost, its gradients included."""
+    """What one primitive cost, its gradients included: `calls` in forward passes, times in seconds, bytes moved.
+
+    >>> from tinygrad_cnn.profiler import Cost
+    >>> Cost("mul", calls=1, forward_seconds=0.5, backward_seconds=1.0, bytes=240).seconds
+    1.5
+    """
 
     name: str
     calls: int  # in forward passes

@@ -5,9 +5,15 @@ Whether a sentence is true and clear, readers have to say; that the examples wor
 
 from __future__ import annotations
 
+import ast
+import builtins
+import dataclasses
+import doctest
+import functools
 import importlib
 import inspect
 import re
+import textwrap
 import zlib
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +22,7 @@ from typing import Any
 import pytest
 
 import tinygrad_cnn as tg
+from tinygrad_cnn import nn
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 REFERENCE = {page.name: page.read_text(encoding="utf-8") for page in sorted((DOCS / "reference").glob("*.md"))}
@@ -126,3 +133,118 @@ def test_a_page_asks_for_what_there_is(page):
             for name in listed.split(", "):
                 found = [kind for kind in (value, *names_of(value).values()) if hasattr(kind, name)]
                 assert found, f"{directive[1]}: {name}"
+
+
+# -- what the docstrings say -------------------------------------------------------------------------------------
+
+METHODS = {  # each once, with the class that it is written in
+    path_of(method): (kind, method)
+    for kind in CLASSES.values()
+    for method in methods_of(kind).values()
+    if path_of(method).rpartition(".")[0] == path_of(kind)
+}
+
+
+def said_of(value: Any) -> str:
+    """The docstring; that of the base's method where a method has none."""
+    return inspect.getdoc(value) or ""
+
+
+def test_a_docstring_begins_with_one_line_of_purpose():
+    protocols = [kind for kind in CLASSES.values() if getattr(kind, "_is_protocol", False)]
+    methods = {
+        path: getattr(kind, method.__name__)
+        for path, (kind, method) in METHODS.items()
+        if kind in protocols or not any(hasattr(protocol, method.__name__) for protocol in protocols)
+    }
+    wrong = []
+    for path, value in {**PUBLIC, **methods}.items():
+        first, *rest = said_of(value).split("\n")
+        if not first.endswith((".", ":")) or any(rest[:1]):
+            wrong.append(f"{path}: {first!r}")
+    assert not wrong
+
+
+@functools.cache
+def examples_in(module: str) -> set[str]:
+    """The names in a module whose examples doctest finds there, and runs."""
+    found = doctest.DocTestFinder(exclude_empty=True).find(importlib.import_module(module))
+    return {test.name for test in found if test.examples}
+
+
+def is_error(value: Any) -> bool:
+    return inspect.isclass(value) and issubclass(value, BaseException)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_docstring_has_an_example_that_runs(room):
+    """Errors need none, for users do not make them. A reference to a name that has one will do: see `primitive`."""
+    without = []
+    for name, value in names_of(ROOMS[room]).items():
+        if value in PUBLIC.values() and not is_error(value):
+            other = re.search(r"\bsee `(\w+)`", said_of(value))
+            paths = [path_of(value), *([f"{value.__module__}.{other[1]}"] if other else [])]
+            if not examples_in(value.__module__) & {*paths}:
+                without.append(name)
+    assert not without
+
+
+def raised_by(function: Any) -> set[str]:
+    """The errors that a function itself raises, by name."""
+    function = inspect.unwrap(function)
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    names = {
+        node.exc.func.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and isinstance(node.exc.func, ast.Name)
+    }
+    return {name for name in names if is_error({**vars(builtins), **function.__globals__}.get(name))}
+
+
+def test_a_docstring_names_the_errors_that_are_raised():
+    functions = {path: (value, said_of(value)) for path, value in PUBLIC.items() if inspect.isfunction(value)}
+    for path, kind in CLASSES.items():
+        if inspect.isfunction(vars(kind).get("__init__")) and not dataclasses.is_dataclass(kind):
+            functions[path] = kind.__init__, said_of(kind)
+    for path, (kind, method) in METHODS.items():
+        functions[path] = method, said_of(getattr(kind, method.__name__)) + said_of(kind)
+    hidden = {path: raised_by(f) - {*re.findall(r"\w+", said)} for path, (f, said) in functions.items()}
+    assert not {path: errors for path, errors in hidden.items() if errors}
+
+
+SHAPES = r"[Ss]hape|ax[ie]s|`dim`|\([.NCHWO(]"  # words, or sizes such as (N, C, H, W)
+WITHOUT_SHAPES = {"arithmetic", "choices", "compare", "copies", "elementwise"}  # element by element: as broadcast
+
+
+def test_a_docstring_speaks_of_shapes_where_tensors_come_in_or_go_out():
+    silent = []
+    for path, value in {**public_in(tg.functional), **public_in(tg), **public_in(nn)}.items():
+        function = value.forward if inspect.isclass(value) and issubclass(value, nn.Module) else value
+        takes = inspect.isfunction(function) and "Tensor" in str(inspect.unwrap(function).__annotations__)
+        room = value.__module__.rpartition(".")[2]
+        if takes and room not in WITHOUT_SHAPES and not re.search(SHAPES, said_of(value)):
+            silent.append(path)
+    assert not silent
+
+
+def public_in(room: ModuleType) -> dict[str, Any]:
+    return {path_of(value): value for value in names_of(room).values() if value in PUBLIC.values()}
+
+
+FROM_PAPERS = [
+    "nn.ELU", "nn.GELU", "nn.SiLU", "nn.LeakyReLU", "nn.Dropout", "nn.Dropout2d", "nn.BatchNorm1d",
+    "nn.LayerNorm", "nn.HuberLoss", "nn.SmoothL1Loss", "functional.elu", "functional.gelu", "functional.silu",
+    "functional.leaky_relu", "functional.dropout", "functional.dropout2d", "functional.batch_norm",
+    "functional.layer_norm", "functional.huber_loss", "functional.smooth_l1_loss", "functional.cross_entropy",
+    "functional.relu", "nn.init.xavier_uniform_", "nn.init.xavier_normal_", "nn.init.kaiming_uniform_",
+    "nn.init.kaiming_normal_", "nn.init.orthogonal_", "nn.init.sparse_", "nn.init.calculate_gain", "optim.SGD",
+    "optim.Adam", "optim.AdamW", "optim.Adagrad", "optim.RMSprop", "optim.EMA", "optim.clip_grad_norm_",
+    "optim.decay_weights_only", "optim.lr_scheduler.CosineAnnealingLR", "optim.lr_scheduler.OneCycleLR",
+    "optim.lr_scheduler.LinearLR", "explain.saliency", "explain.smooth_grad", "explain.grad_cam",
+    "explain.occlusion",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", FROM_PAPERS)
+def test_a_formula_names_its_source(path):
+    assert re.search(r"[A-Z]\w+,? (et al\.,? )?\(?(19|20)\d\d\b", said_of(named(f"tinygrad_cnn.{path}")))

@@ -1,4 +1,4 @@
-"""ops/elementwise.py beside PyTorch: arithmetic, functions, choices, comparisons, types."""
+"""The operations on each element beside PyTorch: arithmetic, functions, choices, comparisons, types."""
 
 from __future__ import annotations
 

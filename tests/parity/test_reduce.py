@@ -1,4 +1,4 @@
-"""ops/reduce.py beside PyTorch: sums, moments, products, extremes, norms, running sums."""
+"""ops/reduce.py and ops/extremes.py beside PyTorch: sums, moments, products, extremes, norms, running sums."""
 
 from __future__ import annotations
 

@@ -182,7 +182,11 @@ def pieces(count: int, size: int) -> Iterator[tuple[int, int]]:
 
 
 def set_num_threads(n: int) -> None:
-    """How many threads the kernels use, the calling one included. Results do not depend on it."""
+    """How many threads the kernels use, the calling one included. Results do not depend on it. ValueError below 1.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.set_num_threads(tg.get_num_threads())
+    """
     if not isinstance(n, int) or n < 1:
         raise ValueError(f"set_num_threads: expected a positive int, got {n!r}")
     global _num_threads
@@ -190,5 +194,10 @@ def set_num_threads(n: int) -> None:
 
 
 def get_num_threads() -> int:
-    """How many threads the kernels use: at first, as many as there are CPUs that the process may use."""
+    """How many threads the kernels use: at first, as many as there are CPUs that the process may use.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.get_num_threads() >= 1
+    True
+    """
     return _num_threads

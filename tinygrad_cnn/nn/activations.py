@@ -27,7 +27,14 @@ def _refuse_inplace(module: Module, inplace: bool) -> None:
 
 
 class ReLU(Module):
-    """max(x, 0)."""
+    """max(x, 0), element by element: any shape. As `F.relu`.
+
+    Raises NotImplementedError for `inplace=True`, here and in the activations below.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.nn.ReLU()(tg.Tensor([-1.0, 2.0]))
+    Tensor([0., 2.])
+    """
 
     @checked
     def __init__(self, inplace: bool = False) -> None:
@@ -38,7 +45,12 @@ class ReLU(Module):
 
 
 class LeakyReLU(Module):
-    """x where it is positive, `negative_slope` * x elsewhere."""
+    """x where it is positive, `negative_slope` * x elsewhere: any shape. Maas, Hannun & Ng 2013.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.nn.LeakyReLU(0.5)(tg.Tensor([-1.0, 2.0]))
+    Tensor([-0.5,  2. ])
+    """
 
     @checked
     def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
@@ -53,7 +65,12 @@ class LeakyReLU(Module):
 
 
 class ELU(Module):
-    """x where it is positive, `alpha` * (exp(x) - 1) elsewhere (Clevert et al., 2016)."""
+    """x where it is positive, `alpha` * (exp(x) - 1) elsewhere: any shape. Clevert, Unterthiner & Hochreiter 2016.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.nn.ELU()(tg.Tensor([-100.0, 2.0]))
+    Tensor([-1.,  2.])
+    """
 
     @checked
     def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
@@ -68,7 +85,12 @@ class ELU(Module):
 
 
 class GELU(Module):
-    """x * P(Z < x) for a standard normal Z, exact or in the 'tanh' approximation (Hendrycks and Gimpel, 2016)."""
+    """x * P(Z < x) for a standard normal Z, exact or in the 'tanh' approximation: any shape. Hendrycks & Gimpel 2016.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.nn.GELU()(tg.Tensor([-100.0, 0.0, 100.0])).tolist()
+    [-0.0, 0.0, 100.0]
+    """
 
     @checked
     def __init__(self, approximate: str = "none") -> None:
@@ -82,7 +104,12 @@ class GELU(Module):
 
 
 class SiLU(Module):
-    """x * sigmoid(x)."""
+    """x * sigmoid(x): any shape. Elfwing, Uchibe & Doya 2018.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.nn.SiLU()(tg.Tensor([0.0, 100.0]))
+    Tensor([  0., 100.])
+    """
 
     @checked
     def __init__(self, inplace: bool = False) -> None:
@@ -93,7 +120,12 @@ class SiLU(Module):
 
 
 class Softplus(Module):
-    """log(1 + exp(beta * x)) / beta; x itself where beta * x is over `threshold`."""
+    """log(1 + exp(beta * x)) / beta; x itself where beta * x is over `threshold`: any shape. As `F.softplus`.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.nn.Softplus()(tg.Tensor([0.0, 100.0]))
+    Tensor([  0.6931472, 100.       ])
+    """
 
     @checked
     def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
@@ -107,14 +139,24 @@ class Softplus(Module):
 
 
 class Sigmoid(Module):
-    """1 / (1 + exp(-x))."""
+    """1 / (1 + exp(-x)): any shape.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.nn.Sigmoid()(tg.Tensor([0.0, 100.0]))
+    Tensor([0.5, 1. ])
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         return F.sigmoid(x)
 
 
 class Tanh(Module):
-    """The hyperbolic tangent."""
+    """The hyperbolic tangent: any shape.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.nn.Tanh()(tg.Tensor([0.0, 100.0]))
+    Tensor([0., 1.])
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         return F.tanh(x)
@@ -132,14 +174,24 @@ class _AlongDim(Module):
 
 
 class Softmax(_AlongDim):
-    """exp(x) / sum(exp(x)) along `dim`: positive, and 1 in sum."""
+    """exp(x) / sum(exp(x)) along `dim`: x's shape, positive, and 1 in sum. TypeError without a `dim`.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.nn.Softmax(dim=1)(tg.Tensor([[0.0, 0.0]]))
+    Tensor([[0.5, 0.5]])
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         return F.softmax(x, self.dim)
 
 
 class LogSoftmax(_AlongDim):
-    """log(softmax(x)) along `dim`, computed stably."""
+    """log(softmax(x)) along `dim`, computed stably: x's shape. TypeError without a `dim`.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.nn.LogSoftmax(dim=1)(tg.Tensor([[0.0, 200.0]]))
+    Tensor([[-200.,    0.]])
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         return F.log_softmax(x, self.dim)

@@ -51,7 +51,8 @@ class _Ordered(Module):
 class Sequential(_Ordered):
     """Modules that run one after another, each on what the one before it gave.
 
-    Given an OrderedDict, it holds the modules under its keys. A slice is a Sequential of the same modules.
+    Given an OrderedDict, it holds the modules under its keys. A slice is a Sequential of the same modules. Raises
+    TypeError for modules in a list: give them one by one.
 
     >>> from tinygrad_cnn import nn
     >>> nn.Sequential(nn.Linear(3, 2), nn.ReLU())
@@ -91,6 +92,11 @@ class ModuleList(_Ordered):
     """A list of modules. It has no forward: the module that holds it says how they are used.
 
     A plain list does as well; this one has Torch's name for it, and its repr.
+
+    >>> from tinygrad_cnn import nn
+    >>> layers = nn.ModuleList([nn.Linear(3, 3), nn.ReLU()])
+    >>> layers.append(nn.Linear(3, 1))[-1]
+    Linear(in_features=3, out_features=1, bias=True)
     """
 
     @checked
@@ -116,7 +122,13 @@ class ModuleList(_Ordered):
 
 
 class ModuleDict(Module):
-    """Modules by name. It has no forward: the module that holds it says how they are used."""
+    """Modules by name. It has no forward: the module that holds it says how they are used. A plain dict does as well.
+
+    >>> from tinygrad_cnn import nn
+    >>> heads = nn.ModuleDict({"age": nn.Linear(3, 1), "gender": nn.Linear(3, 2)})
+    >>> heads["gender"], list(heads)
+    (Linear(in_features=3, out_features=2, bias=True), ['age', 'gender'])
+    """
 
     @checked
     def __init__(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]] | None = None) -> None:

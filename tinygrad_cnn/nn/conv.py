@@ -85,15 +85,15 @@ class _Conv(Module):
 
 
 class Conv2d(_Conv):
-    """Cross-correlation with a bank of kernels: `(N, in, H, W)` to `(N, out, H', W')`.
+    """Cross-correlation with a bank of kernels: `(N, in, H, W)` to `(N, out, H', W')`, or the same without N.
 
     `kernel_size`, `stride`, `padding` and `dilation` are numbers or pairs (height, width); `padding` may also be
-    'valid' (none) or 'same' (H' = H, with stride 1). The weight is `(out, in / groups, height, width)`; it and
-    the bias start from U(-r, r), r = 1 / sqrt(in / groups * height * width).
+    'valid' (none) or 'same' (H' = H, with stride 1), `padding_mode` 'zeros', 'reflect', 'replicate' or 'circular'. H'
+    is as in `F.conv2d`. The weight is `(out, in / groups, height, width)`; it and the bias start from U(-r, r), r = 1 /
+    sqrt(in / groups * height * width). Raises ValueError for options that do not fit together.
 
-    >>> import numpy as np
     >>> import tinygrad_cnn as tg
-    >>> tg.nn.Conv2d(3, 16, 3, padding=1)(tg.Tensor(np.ones((2, 3, 8, 8)))).shape
+    >>> tg.nn.Conv2d(3, 16, 3, padding=1)(tg.ones(2, 3, 8, 8)).shape
     (2, 16, 8, 8)
     """
 
@@ -135,12 +135,11 @@ class ConvTranspose2d(_Conv):
     """The transpose of Conv2d, which undoes its change of shape: `(N, in, H, W)` to `(N, out, H', W')`.
 
     H' = (H - 1) * stride - 2 * padding + dilation * (height - 1) + output_padding + 1. A call may give the
-    `output_size` it wants, (H', W'), in place of `output_padding`. The weight is
-    `(in, out / groups, height, width)`.
+    `output_size` it wants, (H', W'), in place of `output_padding`. The weight is `(in, out / groups, height, width)`.
+    Raises ValueError for another `padding_mode` than 'zeros' and for options that do not fit together.
 
-    >>> import numpy as np
     >>> import tinygrad_cnn as tg
-    >>> tg.nn.ConvTranspose2d(16, 3, 2, stride=2)(tg.Tensor(np.ones((2, 16, 4, 4)))).shape
+    >>> tg.nn.ConvTranspose2d(16, 3, 2, stride=2)(tg.ones(2, 16, 4, 4)).shape
     (2, 3, 8, 8)
     """
 

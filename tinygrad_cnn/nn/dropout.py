@@ -24,7 +24,10 @@ class _Dropout(Module):
 
 
 class Dropout(_Dropout):
-    """Set each value to zero with probability p and multiply the others by 1 / (1 - p) (Srivastava et al., 2014).
+    """Set each value to zero with probability p and multiply the others by 1 / (1 - p): any shape.
+
+    Srivastava et al. 2014. In evaluation mode it passes all on. Raises ValueError for a p outside [0, 1],
+    NotImplementedError for `inplace=True`.
 
     >>> import tinygrad_cnn as tg
     >>> tg.nn.Dropout(0.5).eval()(tg.Tensor([1.0, 2.0]))
@@ -36,7 +39,13 @@ class Dropout(_Dropout):
 
 
 class Dropout2d(_Dropout):
-    """Dropout of whole channels of `(N, C, ...)` (Tompson et al., 2015)."""
+    """Dropout of whole channels of `(N, C, ...)`. Tompson et al. 2015, section 3.2. Errors as in Dropout.
+
+    >>> import tinygrad_cnn as tg
+    >>> kept = tg.nn.Dropout2d(0.5)(tg.ones(4, 8, 2, 2)).sum((2, 3))
+    >>> sorted(set(kept.flatten().tolist()))
+    [0.0, 8.0]
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         return F.dropout2d(x, self.p, self.training)

@@ -13,7 +13,17 @@ ForwardPreHook = Callable[[Any, tuple[Any, ...]], Any]  # (module, inputs) -> ot
 
 
 class RemovableHandle:
-    """Takes a hook off again, with `remove()` or at the end of a `with` block."""
+    """Takes a hook off again, with `remove()` or at the end of a `with` block.
+
+    Raises TypeError for a hook that can't be called.
+
+    >>> import tinygrad_cnn as tg
+    >>> relu = tg.nn.ReLU()
+    >>> handle = relu.register_forward_pre_hook(lambda module, inputs: print("in:", inputs[0]))
+    >>> y = relu(tg.Tensor([-2.0, 2.0]))
+    in: Tensor([-2.,  2.])
+    >>> handle.remove()
+    """
 
     _ids = itertools.count()
 

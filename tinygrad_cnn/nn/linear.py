@@ -22,9 +22,8 @@ class Linear(Module):
 
     Both start from U(-r, r), r = 1 / sqrt(in_features).
 
-    >>> import numpy as np
     >>> import tinygrad_cnn as tg
-    >>> tg.nn.Linear(3, 2)(tg.Tensor(np.ones((5, 3)))).shape
+    >>> tg.nn.Linear(3, 2)(tg.ones(5, 3)).shape
     (5, 2)
     """
 
@@ -47,7 +46,12 @@ class Linear(Module):
 
 
 class Flatten(Module):
-    """Make one dimension of those from `start_dim` to `end_dim`: `(N, C, H, W)` to `(N, C*H*W)`."""
+    """Make one dimension of those from `start_dim` to `end_dim`: `(N, C, H, W)` to `(N, C*H*W)`.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.nn.Flatten()(tg.ones(2, 3, 4, 4)).shape
+    (2, 48)
+    """
 
     @checked
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
@@ -61,7 +65,12 @@ class Flatten(Module):
 
 
 class Identity(Module):
-    """Passes on what it gets: stands where a layer was taken out. Arguments are accepted and mean nothing."""
+    """Passes on what it gets, of any shape: stands where a layer was taken out. Its arguments mean nothing.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.nn.Identity()(tg.Tensor([1.0, 2.0]))
+    Tensor([1., 2.])
+    """
 
     @checked
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -26,7 +26,9 @@ class _Loss(Module):
 
 
 class MSELoss(_Loss):
-    """(input - target)^2.
+    """(input - target)^2, of one shape. As `F.mse_loss`.
+
+    Raises ValueError for an unknown `reduction`, as all losses do.
 
     >>> import tinygrad_cnn as tg
     >>> tg.nn.MSELoss()(tg.Tensor([1.0, 2.0]), tg.Tensor([1.0, 4.0])).item()
@@ -42,7 +44,12 @@ class MSELoss(_Loss):
 
 
 class L1Loss(_Loss):
-    """|input - target|."""
+    """|input - target|, of one shape. As `F.l1_loss`.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.nn.L1Loss()(tg.Tensor([1.0, 2.0]), tg.Tensor([1.0, 4.0])).item()
+    1.0
+    """
 
     @checked
     def __init__(self, *, reduction: str = "mean") -> None:
@@ -53,7 +60,14 @@ class L1Loss(_Loss):
 
 
 class SmoothL1Loss(_Loss):
-    """Squared for errors below `beta`, linear above: HuberLoss divided by `beta` (Girshick, 2015)."""
+    """Squared for errors below `beta`, linear above: HuberLoss divided by `beta`. Input and target of one shape.
+
+    Girshick 2015, equation 3, has beta = 1.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.nn.SmoothL1Loss(reduction="none")(tg.Tensor([0.5, 3.0]), tg.Tensor([0.0, 0.0]))
+    Tensor([0.125, 2.5  ])
+    """
 
     @checked
     def __init__(self, *, reduction: str = "mean", beta: float = 1.0) -> None:
@@ -65,7 +79,12 @@ class SmoothL1Loss(_Loss):
 
 
 class HuberLoss(_Loss):
-    """Half the square for errors below `delta`, linear with slope `delta` above (Huber, 1964)."""
+    """Half the square for errors below `delta`, linear with slope `delta` above; of one shape. Huber 1964.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.nn.HuberLoss(reduction="none", delta=2.0)(tg.Tensor([1.0, 3.0]), tg.Tensor([0.0, 0.0]))
+    Tensor([0.5, 4. ])
+    """
 
     @checked
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
@@ -88,7 +107,11 @@ class CrossEntropyLoss(_WeightedLoss):
 
     `input` `(N, C, ...)` holds logits; `target` is `(N, ...)` class indices, or probabilities of input's shape.
     `weight` `(C,)` weighs the classes; targets equal to `ignore_index` don't count; `label_smoothing` mixes the
-    target with that share of the uniform distribution.
+    target with that share of the uniform distribution (Szegedy et al. 2016, section 7). Errors as in `F.cross_entropy`.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.nn.CrossEntropyLoss()(tg.Tensor([[0.0, 100.0]]), tg.Tensor([0])).item()
+    100.0
     """
 
     @checked
@@ -115,7 +138,12 @@ class CrossEntropyLoss(_WeightedLoss):
 
 
 class NLLLoss(_WeightedLoss):
-    """Minus the target class's entry in `input`, which holds log-probabilities. See CrossEntropyLoss."""
+    """Minus the target class's entry in `input`, which holds log-probabilities. Shapes as in CrossEntropyLoss.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.nn.NLLLoss()(tg.Tensor([[-0.5, -1.0]]), tg.Tensor([1])).item()
+    1.0
+    """
 
     @checked
     def __init__(self, weight: Tensor | None = None, *, ignore_index: int = -100, reduction: str = "mean") -> None:
@@ -127,7 +155,14 @@ class NLLLoss(_WeightedLoss):
 
 
 class BCELoss(_WeightedLoss):
-    """-(target * log(input) + (1 - target) * log(1 - input)), for probabilities; logs are held above -100."""
+    """-(target * log(input) + (1 - target) * log(1 - input)), for probabilities; logs are held above -100.
+
+    Input and target have one shape, to which `weight` is broadcast. Errors as in `F.binary_cross_entropy`.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.nn.BCELoss()(tg.Tensor([0.5, 0.5]), tg.Tensor([1.0, 0.0])).item()
+    0.6931471824645996
+    """
 
     @checked
     def __init__(self, weight: Tensor | None = None, *, reduction: str = "mean") -> None:
@@ -138,7 +173,12 @@ class BCELoss(_WeightedLoss):
 
 
 class BCEWithLogitsLoss(_WeightedLoss):
-    """BCELoss of sigmoid(input), computed stably; `pos_weight` weighs the positive examples."""
+    """BCELoss of sigmoid(input), computed stably; `pos_weight` weighs the positive examples. Shapes as in BCELoss.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.nn.BCEWithLogitsLoss()(tg.Tensor([0.0, 100.0]), tg.Tensor([1.0, 0.0])).item()
+    50.34657287597656
+    """
 
     @checked
     def __init__(

@@ -26,16 +26,24 @@ HOOKS = ("_forward_hooks", "_forward_pre_hooks")  # a module that serves as a ho
 
 
 class LoadResult(NamedTuple):
-    """What `load_state_dict` did not find, and what it found too much."""
+    """What `load_state_dict` did not find, and what it found too much: two lists of keys.
+
+    >>> from tinygrad_cnn import nn
+    >>> nn.Linear(1, 1, bias=False).load_state_dict({"scale": [[2.0]]}, strict=False)
+    LoadResult(missing_keys=['weight'], unexpected_keys=['scale'])
+    """
 
     missing_keys: list[str]
     unexpected_keys: list[str]
 
 
 def current_modules() -> tuple[Module, ...]:
-    """The modules whose `forward` this thread is inside, outermost first.
+    """The modules whose `forward` this thread is inside, outermost first: so an observer learns which layer ran an op.
 
-    An observer of ops learns from it which layer ran the op.
+    >>> import tinygrad_cnn as tg
+    >>> with tg.observe(lambda event: print(event.primitive.name, tg.nn.current_modules())):
+    ...     y = tg.nn.ReLU()(tg.ones(2))
+    relu (ReLU(),)
     """
     modules: list[Module] = []
     place = mode.place
@@ -69,7 +77,10 @@ class Module:
     _forward_pre_hooks: Mapping[int, ForwardPreHook] = NO_HOOKS
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """What the module computes. Every subclass writes its own; callers use `module(x)`."""
+        """What the module computes. Every subclass writes its own; callers use `module(x)`.
+
+        Raises NotImplementedError in a class that has none.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no forward method: define forward(self, x)")
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -206,14 +217,17 @@ class Module:
         setattr(self, name, value)
 
     def add_module(self, name: str, module: Module) -> None:
-        """The same as `self.<name> = module`, for a computed name."""
+        """The same as `self.<name> = module`, for a computed name. TypeError for what is no Module."""
         if not isinstance(module, Module):
             raise TypeError(f"{type(self).__name__}: {name!r} must be a Module, not {type(module).__name__}")
         self._set(name, module)
 
     @checked
     def register_parameter(self, name: str, param: Parameter | None) -> None:
-        """The same as `self.<name> = param`, for a computed name."""
+        """The same as `self.<name> = param`, for a computed name.
+
+        Raises TypeError for what is neither a Parameter nor None.
+        """
         if not isinstance(param, Parameter | None):
             raise TypeError(f"{name!r} must be a Parameter, not {type(param).__name__}")
         self._set(name, param)
@@ -254,7 +268,7 @@ class Module:
         A tensor that is held twice may stand under one of its names. As in PyTorch, batch norm's `num_batches_tracked`
         may be missing, as it is in old files. Raises one RuntimeError that lists every missing, unexpected and
         mis-shaped key, and those whose values the module's dtypes can't hold, and then changes nothing. With
-        `strict=False`, keys may be missing or unexpected, and are only returned.
+        `strict=False`, keys may be missing or unexpected, and are only returned. TypeError for what is no dict.
         """
         state = self._state()
         given = {id(state[name]) for name in state_dict if name in state}

@@ -68,13 +68,13 @@ class _BatchNorm(Module):
 
 
 class BatchNorm1d(_BatchNorm):
-    """Normalise each channel of `(N, C)` or `(N, C, L)` over the batch (Ioffe and Szegedy, 2015).
+    """Normalise each channel of `(N, C)` or `(N, C, L)` over the batch. Ioffe & Szegedy 2015, algorithm 1.
 
     (x - mean) / sqrt(var + eps) * weight + bias. In training, mean and biased variance are the batch's own,
     and the running ones move towards the batch's mean and unbiased variance:
     running = (1 - momentum) * running + momentum * batch. In evaluation the running ones are used.
     `momentum=None` keeps the plain average over all batches; with `track_running_stats=False` there are no
-    running ones, and the batch's own are used always.
+    running ones, and the batch's own are used always. Raises ValueError for another number of axes.
 
     >>> import tinygrad_cnn as tg
     >>> tg.nn.BatchNorm1d(1)(tg.Tensor([[1.0], [3.0]])).data.round(3).tolist()
@@ -85,15 +85,20 @@ class BatchNorm1d(_BatchNorm):
 
 
 class BatchNorm2d(_BatchNorm):
-    """Normalise each channel of `(N, C, H, W)` over the batch. See BatchNorm1d."""
+    """Normalise each channel of `(N, C, H, W)` over the batch. What it computes, and errors, as in BatchNorm1d.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.nn.BatchNorm2d(1)(tg.Tensor([[[[1.0, 3.0]]]])).data.round(3).tolist()
+    [[[[-1.0, 1.0]]]]
+    """
 
     expected = {4: "(N, C, H, W)"}  # noqa: RUF012
 
 
 class LayerNorm(Module):
-    """Normalise each example over its last dimensions, `normalized_shape`, then scale and shift it.
+    """Normalise each example, `(..., *normalized_shape)`, over those last dimensions, then scale and shift it.
 
-    (x - mean) / sqrt(var + eps) * weight + bias, with the biased variance (Ba, Kiros and Hinton, 2016).
+    (x - mean) / sqrt(var + eps) * weight + bias, with the biased variance. Ba, Kiros & Hinton 2016.
 
     >>> import tinygrad_cnn as tg
     >>> tg.nn.LayerNorm(2)(tg.Tensor([[1.0, 3.0]])).data.round(3)

@@ -22,7 +22,17 @@ _allowed = _Allowed()
 
 
 class Parameter(Tensor):
-    """A tensor that a module trains: it requires a gradient, and `Module.parameters` finds it."""
+    """A tensor, of any shape, that a module trains: it requires a gradient, and `Module.parameters` finds it.
+
+    Raises ValueError where a file from elsewhere would have it larger than its reader allows; see `at_most`.
+
+    >>> from tinygrad_cnn import nn
+    >>> class Scale(nn.Module):
+    ...     def __init__(self):
+    ...         self.factor = nn.Parameter([2.0])
+    >>> list(Scale().parameters())
+    [Parameter([2.])]
+    """
 
     def __init__(self, data: Any, requires_grad: bool = True) -> None:
         if _allowed.elements is not None:
@@ -33,10 +43,15 @@ class Parameter(Tensor):
 
 
 class Buffer(Tensor):
-    """A tensor that belongs to a module's state but is not trained, such as a running mean.
+    """A tensor that belongs to a module's state but is not trained, such as a running mean. Any shape.
 
     One with `persistent=False` is left out of `state_dict`. A plain Tensor assigned to the attribute gives it new
     values; it stays a buffer.
+
+    >>> from tinygrad_cnn import nn
+    >>> norm = nn.BatchNorm1d(2)
+    >>> norm.running_mean
+    Buffer([0., 0.])
     """
 
     def __init__(self, data: Any, persistent: bool = True) -> None:

@@ -13,7 +13,9 @@ Size = int | tuple[int, int]
 
 
 class MaxPool2d(Module):
-    """The largest value in each window; `stride` is the window's size unless given.
+    """The largest value in each window: `(N, C, H, W)` to `(N, C, H', W')`, as in `F.max_pool2d`, or without N.
+
+    `stride` is the window's size unless given. Raises NotImplementedError for `return_indices`.
 
     >>> import tinygrad_cnn as tg
     >>> tg.nn.MaxPool2d(2)(tg.Tensor([[[1.0, 2.0], [3.0, 4.0]]]))
@@ -47,10 +49,14 @@ class MaxPool2d(Module):
 
 
 class AvgPool2d(Module):
-    """The mean of each window; `stride` is the window's size unless given.
+    """The mean of each window: `(N, C, H, W)` to `(N, C, H', W')`, as in `F.avg_pool2d`, or without N.
 
-    Padding counts as zeros, or with `count_include_pad=False` not at all; `divisor_override` replaces the
-    number of values that the sum is divided by.
+    `stride` is the window's size unless given. Padding counts as zeros, or with `count_include_pad=False` not at all;
+    `divisor_override` replaces the number of values that the sum is divided by.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.nn.AvgPool2d(2)(tg.Tensor([[[1.0, 2.0], [3.0, 4.0]]]))
+    Tensor([[[2.5]]])
     """
 
     @checked
@@ -83,7 +89,14 @@ class AvgPool2d(Module):
 
 
 class AdaptiveAvgPool2d(Module):
-    """Means over as many windows as the output has pixels; None in `output_size` keeps the input's size."""
+    """Means over as many windows as the output has pixels: `(N, C, H, W)` to `(N, C, *output_size)`, or without N.
+
+    `output_size` is an int or a pair; None in it keeps the input's size. The windows: see `F.adaptive_avg_pool2d`.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.nn.AdaptiveAvgPool2d(1)(tg.ones(2, 3, 8, 8)).shape
+    (2, 3, 1, 1)
+    """
 
     @checked
     def __init__(self, output_size: int | tuple[int | None, int | None] | None) -> None:

@@ -45,8 +45,8 @@ class _Row:
 def summary(model: Module, input_shape: Sequence[int], batch_size: int = 1) -> str:
     """A text table of a model's layers: output shapes, parameters, floating-point operations, memory.
 
-    `input_shape` is one example's, without the batch: `(3, 128, 128)`. The model runs once on zeros, in
-    evaluation mode and without a graph, and is then in the mode in which it was before.
+    `input_shape` is one example's, without the batch: `(3, 128, 128)`; TypeError for what is no tuple. The model runs
+    once on zeros, in evaluation mode and without a graph, and is then in the mode in which it was before.
 
     FLOPs count a multiply-add as 2: exactly for convolutions and matrix products, whose sums start from the
     bias; 1 for each value that another op reads or writes. Activations are the arrays that the ops make, in

@@ -16,13 +16,27 @@ __all__ = ["clip_grad_norm_", "clip_grad_value_", "parameters_to_vector", "vecto
 
 @checked
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
-    """All values in one tensor of one dimension, through which gradients flow to each parameter."""
+    """All values in one tensor of shape (count,), through which gradients flow to each parameter.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.nn.utils.parameters_to_vector(tg.nn.Linear(3, 2).parameters()).shape
+    (8,)
+    """
     return ops.cat([parameter.reshape(-1) for parameter in tensors_of(parameters, "parameters")])
 
 
 @checked
 def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
-    """Write a vector's values back into the parameters; ValueError unless their sizes add up to its size."""
+    """Write a vector's values, of shape (count,), back into the parameters.
+
+    Raises ValueError unless their sizes add up to count.
+
+    >>> import tinygrad_cnn as tg
+    >>> layer = tg.nn.Linear(2, 1)
+    >>> tg.nn.utils.vector_to_parameters(tg.Tensor([1.0, 2.0, 3.0]), layer.parameters())
+    >>> layer.bias
+    Parameter([3.])
+    """
     parameters = tensors_of(parameters, "parameters")
     sizes = [math.prod(parameter.shape) for parameter in parameters]
     if vec.shape != (sum(sizes),):

@@ -1,5 +1,7 @@
 """The primitives, each with its vjp rules beside it, and the public functions that check and call them."""
 
+from .arithmetic import add, div, floor_divide, mul, neg, pow, remainder, sub
+from .choices import clamp, masked_fill, maximum, minimum, where, where_method
 from .compare import (
     bitwise_and,
     bitwise_not,
@@ -20,33 +22,20 @@ from .compare import (
     ne,
 )
 from .conv import conv2d, conv_transpose2d
+from .copies import cast, clone, contiguous, to, type_as
 from .elementwise import (
     abs,
-    add,
-    cast,
     ceil,
-    clamp,
-    clone,
-    contiguous,
     cos,
-    div,
     dropout,
     erf,
     exp,
     expm1,
     floor,
-    floor_divide,
     log,
     log1p,
-    masked_fill,
-    maximum,
-    minimum,
-    mul,
-    neg,
-    pow,
     reciprocal,
     relu,
-    remainder,
     round,
     rsqrt,
     sigmoid,
@@ -55,36 +44,14 @@ from .elementwise import (
     softplus,
     sqrt,
     square,
-    sub,
     tanh,
-    to,
-    type_as,
-    where,
-    where_method,
 )
+from .extremes import amax, amin, argmax, argmin, max, min
 from .index import gather, getitem, setitem, take_along_dim
 from .linalg import einsum, linear, matmul
 from .norm import channel_statistics, layer_norm, normalize_channels, scale_and_shift
 from .pool import adaptive_avg_pool2d, avg_pool2d, max_pool2d
-from .reduce import (
-    all,
-    amax,
-    amin,
-    any,
-    argmax,
-    argmin,
-    cumsum,
-    logsumexp,
-    max,
-    mean,
-    min,
-    norm,
-    prod,
-    std,
-    sum,
-    sum_to,
-    var,
-)
+from .reduce import all, any, cumsum, logsumexp, mean, norm, prod, std, sum, sum_to, var
 from .shape import (
     broadcast_to,
     cat,

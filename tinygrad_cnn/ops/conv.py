@@ -158,6 +158,12 @@ def conv_transpose2d(
     x: (N, C, H, W) or (C, H, W); weight: (C, O/groups, kh, kw); bias: (O,) -> (N, O, H', W') or (O, H', W')
     with H' = (H - 1) stride - 2 padding + dilation (kh - 1) + output_padding + 1. Raises ValueError where
     channels, groups or sizes do not fit.
+
+    >>> import tinygrad_cnn as tg
+    >>> import tinygrad_cnn.functional as F
+    >>> F.conv_transpose2d(tg.Tensor([[[1.0, 2.0]]]), tg.ones(1, 1, 2, 2), stride=2)
+    Tensor([[[1., 1., 2., 2.],
+             [1., 1., 2., 2.]]])
     """
     name = "conv_transpose2d"
     images = _batched(x, weight, bias, weight.shape[1] * groups if weight.ndim > 1 else 0, name)

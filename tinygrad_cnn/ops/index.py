@@ -8,7 +8,7 @@ import numpy as np
 
 from ..arguments import checked
 from ..autograd import primitive
-from .elementwise import where
+from .choices import where
 from .shape import expand_to, reshape_to
 from .support import as_tensor, axis
 
@@ -144,7 +144,13 @@ def _along(indices: np.ndarray, dim: int) -> tuple[np.ndarray, ...]:
 def gather(x: Tensor, dim: int, index: Any) -> Tensor:
     """x's elements at `index` along `dim`: out[i][j] = x[index[i][j]][j] for dim 0 of a matrix.
 
-    `index` has as many axes as x, none longer than x's apart from `dim`; the result has its shape.
+    `index` has as many axes as x, none longer than x's apart from `dim`; the result has its shape. Raises ValueError
+    for another shape and for what is not integers, IndexError for an index beyond the axis.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.gather(tg.Tensor([[1.0, 2.0], [3.0, 4.0]]), 1, tg.Tensor([[1], [0]]))
+    Tensor([[2.],
+            [3.]])
     """
     positions = as_tensor(index, "gather").data
     dim = axis(x, dim, "gather")
@@ -168,6 +174,12 @@ def take_along_dim(x: Tensor, indices: Tensor, dim: int | None = None) -> Tensor
     """The elements that argmax(dim, keepdim=True) and its like point at; other axes are broadcast.
 
     Without `dim`, those of the flattened tensor. Raises ValueError for indices of another number of axes.
+
+    >>> import tinygrad_cnn as tg
+    >>> x = tg.Tensor([[1.0, 3.0], [2.0, 0.0]])
+    >>> tg.take_along_dim(x, x.argmax(1, keepdim=True), 1)
+    Tensor([[3.],
+            [2.]])
     """
     index = indices.data
     if index.dtype.kind not in "iu" or (dim is not None and index.ndim != x.ndim):

@@ -28,6 +28,8 @@ def matrix_product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def matmul(a: Any, b: Any) -> Tensor:
     """The matrix product a @ b, over broadcast batch axes; a 1-D operand is a row (a) or a column (b).
 
+    a: (..., M, K), b: (..., K, N) -> (..., M, N). Raises ValueError where the shapes do not meet, and for 0-d operands.
+
     >>> import tinygrad_cnn as tg
     >>> tg.matmul(tg.Tensor([[1.0, 2.0]]), tg.Tensor([3.0, 4.0]))
     Tensor([11.])
@@ -68,9 +70,15 @@ def affine(x: np.ndarray, weight: np.ndarray, bias: Any) -> np.ndarray:
 
 @checked
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """x @ weight.T + bias. x: (..., I), weight: (O, I) or (I,), bias: (O,) or none -> (..., O) or (...).
+    """x @ weight.T + bias, the dense layer.
 
-    Raises ValueError where the sizes do not meet.
+    x: (..., I), weight: (O, I) or (I,), bias: (O,) or none -> (..., O) or (...). Raises ValueError where the sizes do
+    not meet.
+
+    >>> import tinygrad_cnn as tg
+    >>> import tinygrad_cnn.functional as F
+    >>> F.linear(tg.Tensor([[1.0, 2.0]]), tg.Tensor([[3.0, 4.0]]), tg.Tensor([0.5]))
+    Tensor([[11.5]])
     """
     if not x.ndim or weight.ndim not in (1, 2) or x.shape[-1] != weight.shape[-1]:
         raise ValueError(
@@ -120,7 +128,7 @@ def einsum(equation: str, *operands: Any) -> Tensor:
     """The sum of products that an equation such as "ij,jk->ik" names, with "..." for broadcast axes.
 
     Without "->" the result has the letters that occur once, in alphabetical order. Raises ValueError where
-    the equation and the operands' shapes do not meet.
+    the equation and the operands' shapes do not meet, TypeError for an equation that is not a string.
 
     >>> import tinygrad_cnn as tg
     >>> tg.einsum("i,i->", tg.Tensor([1.0, 2.0]), tg.Tensor([3.0, 4.0]))

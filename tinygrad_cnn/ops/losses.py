@@ -15,7 +15,8 @@ import numpy as np
 from .. import kernels
 from ..autograd import primitive
 from ..modes import is_grad_enabled
-from .elementwise import abs, log, log1p, maximum, sigmoid, sign, where
+from .choices import maximum, where
+from .elementwise import abs, log, log1p, sigmoid, sign
 from .shape import reshape
 from .softmax import softmax_along
 

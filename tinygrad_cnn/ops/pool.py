@@ -150,9 +150,15 @@ def avg_pool2d(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Tensor:
-    """The mean of each window; shapes and errors as in `max_pool2d`.
+    """The mean of each window; shapes as in `max_pool2d`.
 
-    Padding counts as zeros unless `count_include_pad` is False; `divisor_override` replaces the count.
+    Padding counts as zeros unless `count_include_pad` is False; `divisor_override` replaces the count. Raises
+    ValueError for windows that do not fit and a divisor of 0, TypeError for what is not floats.
+
+    >>> import tinygrad_cnn as tg
+    >>> import tinygrad_cnn.functional as F
+    >>> F.avg_pool2d(tg.Tensor([[[1.0, 2.0], [3.0, 4.0]]]), 2)
+    Tensor([[[2.5]]])
     """
     if divisor_override == 0:
         raise ValueError("avg_pool2d: divisor_override must not be 0")
@@ -168,7 +174,13 @@ def avg_pool2d(
 def adaptive_avg_pool2d(x: Tensor, output_size: Any) -> Tensor:
     """Means over a grid of output_size (an int or a pair; None keeps an axis) nearly equal windows.
 
-    x: (N, C, H, W) or (C, H, W). Window i covers rows floor(i H / H') to ceil((i + 1) H / H').
+    x: (N, C, H, W) or (C, H, W) -> (N, C, H', W') or (C, H', W'). Window i covers rows floor(i H / H') to
+    ceil((i + 1) H / H'). Raises ValueError for other shapes and for empty images, TypeError for another output_size.
+
+    >>> import tinygrad_cnn as tg
+    >>> import tinygrad_cnn.functional as F
+    >>> F.adaptive_avg_pool2d(tg.ones(2, 3, 8, 6), (4, None)).shape
+    (2, 3, 4, 6)
     """
     if x.ndim not in (3, 4):
         raise ValueError(f"adaptive_avg_pool2d: x should be (N, C, H, W) or (C, H, W), got shape {x.shape}")

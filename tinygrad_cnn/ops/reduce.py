@@ -1,18 +1,21 @@
-"""Sums, extremes and norms over some or all axes. `dim` is an int, a tuple or None (all), as in Torch."""
+"""Sums, means, products and norms over some or all axes. `dim` is an int, a tuple or None (all), as in Torch."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from ..arguments import checked
 from ..autograd import primitive
+from .arithmetic import pow
+from .choices import where
 from .compare import eq, logical_and, ne
-from .elementwise import abs, clone, exp, maximum, minimum, pow, to, where
-from .index import take_along_dim
+from .copies import clone, to
+from .elementwise import abs, exp
+from .extremes import amax, amin
 from .shape import cat, expand_to, flatten, flip, reshape
 from .support import axes, axis, kept_shape
 
@@ -20,13 +23,6 @@ if TYPE_CHECKING:
     from ..tensor import Tensor
 
 Dim = int | tuple[int, ...] | None
-
-
-class ValuesAndIndices(NamedTuple):
-    """What `max(dim)` and `min(dim)` return."""
-
-    values: Tensor
-    indices: Tensor
 
 
 def _spread(g: Tensor, x_shape: tuple[int, ...], dim: tuple[int, ...]) -> Tensor:
@@ -81,7 +77,12 @@ def sum_to(x: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 @checked
 def mean(x: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: DTypeLike | None = None) -> Tensor:
-    """The mean over `dim`, in `dtype`; NaN over no elements, as in Torch."""
+    """The mean over `dim`, in `dtype`; NaN over no elements, as in Torch.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.mean(tg.Tensor([[1.0, 2.0], [3.0, 4.0]]), dim=0)
+    Tensor([2., 3.])
+    """
     x = x if dtype is None else to(x, dtype)
     over = axes(x, dim, "mean")
     if x.dtype == np.float16:  # whose sum may overflow
@@ -126,9 +127,13 @@ def _dispersion(
 def var(
     x: Tensor, dim: Dim | bool = None, unbiased: bool = True, keepdim: bool = False, *, correction: float | None = None
 ) -> Tensor:
-    """The variance over `dim`, divided by (count - 1) or, with `unbiased=False`, by the count; summed in float64.
+    """The variance over `dim`, divided by (count - 1) or, with `unbiased=False`, by the count.
 
     `correction` (0 or more) says what to take from the count, as in Torch. NaN or inf where nothing is left.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.var(tg.Tensor([1.0, 2.0, 3.0]))
+    Tensor(1.)
     """
     return _dispersion(var_over, x, dim, unbiased, keepdim, correction, "var")
 
@@ -137,15 +142,24 @@ def var(
 def std(
     x: Tensor, dim: Dim | bool = None, unbiased: bool = True, keepdim: bool = False, *, correction: float | None = None
 ) -> Tensor:
-    """The standard deviation over `dim`: the root of `var`. Where it is 0 its gradient is 0, as in Torch."""
+    """The standard deviation over `dim`: the root of `var`. Where it is 0 its gradient is 0, as in Torch.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.std(tg.Tensor([[1.0, 3.0], [5.0, 9.0]]), dim=1, unbiased=False)
+    Tensor([1., 2.])
+    """
     return _dispersion(std_over, x, dim, unbiased, keepdim, correction, "std")
 
 
 @checked
 def prod(x: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: DTypeLike | None = None) -> Tensor:
-    """The product over one axis, or over all, in `dtype`; integers and bools are multiplied as int64.
+    """The product over one axis `dim`, or over all, in `dtype`; integers and bools are multiplied as int64.
 
     Factors are multiplied in pairs, halving the axis each time, so the gradient is right where factors are 0.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.prod(tg.Tensor([[1.0, 2.0], [3.0, 4.0]]), dim=1)
+    Tensor([ 2., 12.])
     """
     x = _in_type(x, dtype)
     if dim is None or not x.ndim:
@@ -167,107 +181,6 @@ def _part(x: Tensor, dim: int, start: int, stop: int) -> Tensor:
     return x[(slice(None),) * dim + (slice(start, stop),)]
 
 
-def _tied(g: Tensor, x: Tensor, out: Tensor, dim: tuple[int, ...]) -> Tensor:
-    """g shared evenly among the elements that equal the extreme `out`."""
-    winners = to(eq(x, reshape(out, kept_shape(x.shape, dim))), g.dtype)
-    return reshape(g, kept_shape(x.shape, dim)) * (winners / sum(winners, dim, keepdim=True))
-
-
-@primitive(x=lambda g, x, out, dim: _tied(g, x, out, dim))
-def max_over(x: np.ndarray, *, dim: tuple[int, ...], keepdim: bool) -> np.ndarray:
-    return np.max(x, axis=dim, keepdims=keepdim)
-
-
-@primitive(x=lambda g, x, out, dim: _tied(g, x, out, dim))
-def min_over(x: np.ndarray, *, dim: tuple[int, ...], keepdim: bool) -> np.ndarray:
-    return np.min(x, axis=dim, keepdims=keepdim)
-
-
-def _nonempty(x: Tensor, dim: tuple[int, ...], name: str) -> tuple[int, ...]:
-    if any_empty := [i for i in dim if not x.shape[i]]:
-        raise IndexError(f"{name}: axis {any_empty[0]} of shape {x.shape} is empty, so it has no extreme")
-    return dim
-
-
-@checked
-def amax(x: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
-    """The largest element over `dim`; ties share the gradient evenly."""
-    return max_over(x, dim=_nonempty(x, axes(x, dim, "amax"), "amax"), keepdim=keepdim)
-
-
-@checked
-def amin(x: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
-    """The smallest element over `dim`; ties share the gradient evenly."""
-    return min_over(x, dim=_nonempty(x, axes(x, dim, "amin"), "amin"), keepdim=keepdim)
-
-
-@primitive()
-def argmax_over(x: np.ndarray, *, dim: int, keepdim: bool) -> np.ndarray:
-    return np.argmax(x, axis=dim, keepdims=keepdim)
-
-
-@primitive()
-def argmin_over(x: np.ndarray, *, dim: int, keepdim: bool) -> np.ndarray:
-    return np.argmin(x, axis=dim, keepdims=keepdim)
-
-
-def _arg(find: Any, x: Tensor, dim: int | None, keepdim: bool, name: str) -> Tensor:
-    if dim is None:
-        _nonempty(x, tuple(range(x.ndim)), name)
-        index = find(flatten(x), dim=0, keepdim=False)
-        return reshape(index, (1,) * x.ndim) if keepdim else index
-    dim = axis(x, dim, name)
-    if not x.ndim:
-        return find(flatten(x), dim=0, keepdim=False)
-    return find(x, dim=_nonempty(x, (dim,), name)[0], keepdim=keepdim)
-
-
-@checked
-def argmax(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """Where the largest element is: along `dim`, or in the flattened tensor. The first of ties."""
-    return _arg(argmax_over, x, dim, keepdim, "argmax")
-
-
-@checked
-def argmin(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """Where the smallest element is: along `dim`, or in the flattened tensor. The first of ties."""
-    return _arg(argmin_over, x, dim, keepdim, "argmin")
-
-
-def _extreme(x: Tensor, dim: Any, keepdim: bool, arg: Any, over: Any, pair: Any, name: str) -> Any:
-    from ..tensor import Tensor
-
-    if isinstance(dim, Tensor):
-        return pair(x, dim)
-    if dim is None:
-        return over(x)
-    indices = arg(x, _nonempty(x, (axis(x, dim, name),), name)[0] if x.ndim else dim, keepdim=True)
-    if not x.ndim:
-        return ValuesAndIndices(clone(x), indices)
-    values = take_along_dim(x, indices, axis(x, dim, name))
-    if not keepdim:
-        shape = tuple(n for i, n in enumerate(values.shape) if i != axis(x, dim, name))
-        values, indices = reshape(values, shape), reshape(indices, shape)
-    return ValuesAndIndices(values, indices)
-
-
-@checked
-def max(x: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
-    """The largest element; with `dim`, `(values, indices)` along it; with a Tensor, `maximum`.
-
-    >>> import tinygrad_cnn as tg
-    >>> tg.max(tg.Tensor([[1.0, 3.0], [2.0, 0.0]]), dim=1).indices
-    Tensor([1, 0])
-    """
-    return _extreme(x, dim, keepdim, argmax, amax, maximum, "max")
-
-
-@checked
-def min(x: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
-    """The smallest element; with `dim`, `(values, indices)` along it; with a Tensor, `minimum`."""
-    return _extreme(x, dim, keepdim, argmin, amin, minimum, "min")
-
-
 @primitive()
 def any_over(x: np.ndarray, *, dim: tuple[int, ...], keepdim: bool) -> np.ndarray:
     return np.any(x, axis=dim, keepdims=keepdim)
@@ -285,13 +198,23 @@ def _named(x: Tensor, dim: Dim, name: str) -> tuple[int, ...]:
 
 @checked
 def any(x: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
-    """Whether any element over `dim` is not 0."""
+    """Whether any element over `dim` is not 0.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.any(tg.Tensor([[0, 0], [0, 1]]), dim=1)
+    Tensor([False,  True])
+    """
     return any_over(x, dim=_named(x, dim, "any"), keepdim=keepdim)
 
 
 @checked
 def all(x: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
-    """Whether every element over `dim` is not 0."""
+    """Whether every element over `dim` is not 0.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.all(tg.Tensor([[0, 1], [1, 1]]), dim=1)
+    Tensor([False,  True])
+    """
     return all_over(x, dim=_named(x, dim, "all"), keepdim=keepdim)
 
 
@@ -309,7 +232,12 @@ def logsumexp_over(x: np.ndarray, *, dim: tuple[int, ...], keepdim: bool) -> np.
 
 @checked
 def logsumexp(x: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
-    """log(sum(exp(x))) over `dim`, without overflow."""
+    """log(sum(exp(x))) over `dim`, without overflow.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.logsumexp(tg.Tensor([1000.0, -1000.0]), dim=0)
+    Tensor(1000.)
+    """
     return logsumexp_over(
         x if x.dtype.kind == "f" else to(x, np.float32), dim=axes(x, dim, "logsumexp"), keepdim=keepdim
     )
@@ -323,7 +251,12 @@ def cumsum_along(x: np.ndarray, *, dim: int) -> np.ndarray:
 
 @checked
 def cumsum(x: Tensor, dim: int, *, dtype: DTypeLike | None = None) -> Tensor:
-    """Running sums along `dim`, in `dtype`; integers and bools are summed as int64."""
+    """Running sums along `dim`, in x's shape and in `dtype`; integers and bools are summed as int64.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.cumsum(tg.Tensor([1.0, 2.0, 3.0]), dim=0)
+    Tensor([1., 3., 6.])
+    """
     x = _in_type(x, dtype)
     dim = axis(x, dim, "cumsum")
     return cumsum_along(x, dim=dim) if x.ndim else clone(x)
@@ -331,10 +264,10 @@ def cumsum(x: Tensor, dim: int, *, dtype: DTypeLike | None = None) -> Tensor:
 
 @checked
 def norm(x: Tensor, p: float | str | None = "fro", dim: Dim = None, keepdim: bool = False) -> Tensor:
-    """The p-norm (sum |x|**p)**(1/p) of the elements over `dim`, for any p, also 0 and +-inf.
+    """The p-norm, (sum |x|^p)^(1/p), of the elements over `dim`, for any p, also 0 and +-inf.
 
     "fro", None and 2 are the Euclidean norm; where it is 0 its gradient is 0. Raises NotImplementedError for
-    the nuclear norm "nuc".
+    the nuclear norm "nuc", ValueError for any other string.
 
     >>> import tinygrad_cnn as tg
     >>> tg.norm(tg.Tensor([3.0, 4.0]))

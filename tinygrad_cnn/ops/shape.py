@@ -10,7 +10,7 @@ import numpy as np
 
 from ..arguments import checked
 from ..autograd import primitive
-from .elementwise import clone
+from .copies import clone
 from .support import as_tensor, axes, axis
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ def reshape_to(x: np.ndarray, *, shape: tuple[int, ...]) -> np.ndarray:
 def reshape(x: Tensor, *sizes: Any, shape: Sequence[int] = ()) -> Tensor:
     """The same elements in another shape; one size may be -1, and is worked out.
 
+    Raises ValueError for a shape that they do not fill.
+
     >>> import tinygrad_cnn as tg
     >>> tg.reshape(tg.Tensor([1.0, 2.0, 3.0, 4.0]), (2, -1))
     Tensor([[1., 2.],
@@ -54,7 +56,12 @@ def reshape(x: Tensor, *sizes: Any, shape: Sequence[int] = ()) -> Tensor:
 
 @checked
 def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-    """The axes from start_dim to end_dim made one."""
+    """The axes from start_dim to end_dim made one. ValueError where start_dim lies behind end_dim.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.flatten(tg.ones(2, 3, 4), start_dim=1).shape
+    (2, 12)
+    """
     start, end = axis(x, start_dim, "flatten"), axis(x, end_dim, "flatten")
     if start > end:
         raise ValueError(f"flatten: start_dim {start_dim} lies behind end_dim {end_dim} in shape {x.shape}")
@@ -64,14 +71,24 @@ def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
 @checked
 def squeeze(x: Tensor, dim: int | tuple[int, ...] | None = None) -> Tensor:
-    """Without the axes of length 1: all of them, or those among `dim`."""
+    """x's shape without the axes of length 1: without all of them, or without those among `dim`.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.squeeze(tg.ones(1, 3, 1), dim=0).shape
+    (3, 1)
+    """
     drop = () if dim in ((), []) else axes(x, dim, "squeeze")
     return reshape_to(x, shape=tuple(n for i, n in enumerate(x.shape) if n != 1 or i not in drop))
 
 
 @checked
 def unsqueeze(x: Tensor, dim: int) -> Tensor:
-    """With a new axis of length 1 at `dim`."""
+    """x's shape with a new axis of length 1 at `dim`. IndexError for a `dim` that is out of range.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.unsqueeze(tg.ones(3), 0).shape
+    (1, 3)
+    """
     if not -x.ndim - 1 <= dim <= x.ndim:
         raise IndexError(f"unsqueeze: dim {dim} is out of range [{-x.ndim - 1}, {x.ndim}] for shape {x.shape}")
     dim %= x.ndim + 1
@@ -84,7 +101,12 @@ def reorder(x: np.ndarray, *, order: tuple[int, ...]) -> np.ndarray:
 
 
 def permute(x: Tensor, *order: Any, dims: Sequence[int] = ()) -> Tensor:
-    """The axes in another order."""
+    """The axes in another order. ValueError unless each is named once.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.permute(tg.ones(2, 3, 4), (2, 0, 1)).shape
+    (4, 2, 3)
+    """
     x = as_tensor(x, "permute")
     wanted = _ints(order or (dims,), "permute")
     if len(wanted) != x.ndim:
@@ -94,7 +116,13 @@ def permute(x: Tensor, *order: Any, dims: Sequence[int] = ()) -> Tensor:
 
 @checked
 def transpose(x: Tensor, dim0: int, dim1: int) -> Tensor:
-    """Two axes exchanged."""
+    """Two axes exchanged.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.transpose(tg.Tensor([[1.0, 2.0], [3.0, 4.0]]), 0, 1)
+    Tensor([[1., 3.],
+            [2., 4.]])
+    """
     order = list(range(x.ndim))
     if order:
         first, second = axis(x, dim0, "transpose"), axis(x, dim1, "transpose")
@@ -108,7 +136,7 @@ def reverse_axes(x: Tensor) -> Tensor:
 
 
 def matrix_transpose(x: Tensor) -> Tensor:
-    """The last two axes exchanged."""
+    """The last two axes exchanged. ValueError where there are fewer."""
     if x.ndim < 2:
         raise ValueError(f"mT: needs at least two axes, the shape is {x.shape}")
     return transpose(x, -2, -1)
@@ -120,7 +148,13 @@ def flip_along(x: np.ndarray, *, dim: tuple[int, ...]) -> np.ndarray:
 
 
 def flip(x: Tensor, *along: Any, dims: Sequence[int] = ()) -> Tensor:
-    """The order of elements reversed along the given axes."""
+    """The order of elements reversed along the given axes.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.flip(tg.Tensor([[1.0, 2.0], [3.0, 4.0]]), (1,))
+    Tensor([[2., 1.],
+            [4., 3.]])
+    """
     x = as_tensor(x, "flip")
     named = _ints(along or (dims,), "flip")
     return flip_along(x, dim=axes(x, named, "flip") if named else ())
@@ -136,7 +170,15 @@ def expand_to(x: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 
 def expand(x: Tensor, *sizes: Any, size: Sequence[int] = ()) -> Tensor:
-    """Axes of length 1 repeated to a larger size, without a copy; -1 leaves an axis as it is."""
+    """Axes of length 1 repeated to a larger size, without a copy; -1 leaves an axis as it is.
+
+    Raises ValueError for a shape that broadcasting can't reach.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.expand(tg.Tensor([[1.0], [2.0]]), -1, 3)
+    Tensor([[1., 1., 1.],
+            [2., 2., 2.]])
+    """
     return _grown(x, _ints(sizes or (size,), "expand"), "expand")
 
 
@@ -153,7 +195,13 @@ def _grown(x: Tensor, wanted: tuple[int, ...], name: str) -> Tensor:
 
 @checked
 def broadcast_to(x: Tensor, size: Sequence[int]) -> Tensor:
-    """x repeated to `size` by the rules of broadcasting, without a copy."""
+    """x repeated to the shape `size` by the rules of broadcasting, without a copy. ValueError where they can't.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.broadcast_to(tg.Tensor([1.0, 2.0]), (2, 2))
+    Tensor([[1., 2.],
+            [1., 2.]])
+    """
     return _grown(x, _ints((size,), "broadcast_to"), "broadcast_to")
 
 
@@ -174,7 +222,8 @@ def concatenate(*tensors: np.ndarray, dim: int) -> np.ndarray:
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Tensors put one behind another along an axis; their other sizes must agree.
 
-    One of shape (0,) fits everywhere, so that a loop can start from `tg.Tensor([])`.
+    One of shape (0,) fits everywhere, so that a loop can start from `tg.Tensor([])`. Raises ValueError for no tensors,
+    for 0-d ones, and where shapes disagree.
 
     >>> import tinygrad_cnn as tg
     >>> tg.cat([tg.Tensor([1.0]), tg.Tensor([2.0, 3.0])])
@@ -197,7 +246,13 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 
 @checked
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """Tensors of one shape joined along a new axis."""
+    """Tensors of one shape joined along a new axis. ValueError where shapes differ.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.stack([tg.Tensor([1.0, 2.0]), tg.Tensor([3.0, 4.0])], dim=1)
+    Tensor([[1., 3.],
+            [2., 4.]])
+    """
     parts = [as_tensor(t, "stack") for t in tensors]
     if len({p.shape for p in parts}) != 1:
         raise ValueError(f"stack: expected tensors of one shape, got {[p.shape for p in parts] or 'none'}")
@@ -206,7 +261,14 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 
 @checked
 def split(x: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
-    """x in pieces along an axis: of one size (the last may be shorter), or of the sizes in a list."""
+    """x in pieces along an axis: of one size (the last may be shorter), or of the sizes in a list.
+
+    Raises ValueError for a size below 1, and for sizes that do not add up to the axis's.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.split(tg.Tensor([1.0, 2.0, 3.0]), 2)
+    (Tensor([1., 2.]), Tensor([3.]))
+    """
     dim = axis(x, dim, "split")
     length = x.shape[dim] if x.ndim else 0
     if isinstance(split_size_or_sections, int):
@@ -224,7 +286,12 @@ def split(x: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0) 
 
 @checked
 def chunk(x: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
-    """x in at most `chunks` pieces of one size along an axis; the last may be shorter."""
+    """x in at most `chunks` pieces of one size along an axis; the last may be shorter. ValueError for 0 or fewer.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.chunk(tg.Tensor([1.0, 2.0, 3.0]), 2)
+    (Tensor([1., 2.]), Tensor([3.]))
+    """
     if chunks <= 0:
         raise ValueError(f"chunk: the number of chunks must be positive, got {chunks}")
     size = -(-x.shape[axis(x, dim, "chunk")] // chunks)
@@ -251,7 +318,8 @@ def pad(x: Tensor, pad: Sequence[int], mode: str = "constant", value: float | No
     """x with a border; `pad` gives (before, after) for the last axis, then for the one before it, and so on.
 
     Negative widths crop. Modes: "constant" (with `value`, default 0), "reflect" (narrower than the axis),
-    "replicate", "circular" (not wider than the axis).
+    "replicate", "circular" (not wider than the axis). Raises ValueError for widths that do not come in pairs or are too
+    much for the shape, NotImplementedError for another mode.
 
     >>> import tinygrad_cnn as tg
     >>> tg.pad(tg.Tensor([1.0, 2.0, 3.0]), (2, 1), mode="reflect")

@@ -10,7 +10,8 @@ from numpy.typing import DTypeLike
 from .. import kernels
 from ..arguments import checked
 from ..autograd import primitive
-from .elementwise import exp, to
+from .copies import to
+from .elementwise import exp
 from .reduce import sum_over
 from .support import axis
 
@@ -52,7 +53,7 @@ def log_softmax_input(g: np.ndarray, logs: np.ndarray, *, dim: int) -> np.ndarra
 
 @checked
 def softmax(x: Tensor, dim: int, *, dtype: DTypeLike | None = None) -> Tensor:
-    """exp(x) scaled to sum to 1 along `dim`, in `dtype`.
+    """exp(x) scaled to sum to 1 along `dim`, in x's shape and in `dtype`.
 
     >>> import tinygrad_cnn as tg
     >>> tg.softmax(tg.Tensor([0.0, 0.0]), dim=0)
@@ -64,6 +65,11 @@ def softmax(x: Tensor, dim: int, *, dtype: DTypeLike | None = None) -> Tensor:
 
 @checked
 def log_softmax(x: Tensor, dim: int, *, dtype: DTypeLike | None = None) -> Tensor:
-    """log(softmax(x)) along `dim`, in `dtype`, accurate where softmax would round to 0."""
+    """log(softmax(x)) along `dim`, in x's shape and in `dtype`, accurate where softmax would round to 0.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.log_softmax(tg.Tensor([0.0, 200.0]), dim=0)
+    Tensor([-200.,    0.])
+    """
     x = x if dtype is None else to(x, dtype)
     return log_softmax_along(x, dim=axis(x, dim, "log_softmax"))

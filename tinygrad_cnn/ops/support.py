@@ -46,7 +46,14 @@ def _plain(data: Any) -> Any:
 
 
 def as_tensor(x: Any, name: str = "as_tensor") -> Tensor:
-    """x itself if it is a Tensor, else a constant of it; TypeError names the operation."""
+    """x itself if it is a Tensor, else a constant of it, of its shape; an array's memory is shared.
+
+    Raises TypeError, with the operation's name, for what is not numbers.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.as_tensor([1.0, 2.0])
+    Tensor([1., 2.])
+    """
     from ..tensor import Tensor
 
     if isinstance(x, Tensor):

@@ -15,9 +15,9 @@ from .optimizer import Optimizer, Update, moving_average
 class Adam(Optimizer):
     """Adam (Kingma & Ba 2015, algorithm 1): p <- p - lr m / (sqrt(v) + eps).
 
-    m and v are means of g and g^2 that forget at the rates `betas`, freed of their bias towards 0 at the
-    start. `amsgrad` (Reddi et al. 2018) divides by the largest v so far. `weight_decay` adds
-    weight_decay * p to g; see `AdamW` for the other kind. `maximize` climbs.
+    m and v are means of g and g^2 that forget at the rates `betas`, freed of their bias towards 0 at the start.
+    `amsgrad` (Reddi et al. 2018) divides by the largest v so far. `weight_decay` adds weight_decay * p to g; see
+    `AdamW` for the other kind. `maximize` climbs. Raises ValueError for betas outside [0, 1).
 
     >>> import tinygrad_cnn as tg
     >>> from tinygrad_cnn import optim

@@ -23,8 +23,8 @@ def clip_grad_norm_(
 ) -> Tensor:
     """Scale all gradients by min(1, max_norm / (norm + 1e-6)); return the norm that they had, a 0-d Tensor.
 
-    The norm is that of all gradients as one vector, of order `norm_type` (positive or inf), summed in float64
-    (Pascanu et al. 2013, algorithm 1). Parameters without a gradient are passed over. With
+    The norm is that of all gradients as one vector, of order `norm_type` (positive or inf, else ValueError), summed in
+    float64 (Pascanu et al. 2013, algorithm 1). Parameters without a gradient are passed over. With
     `error_if_nonfinite` a norm that is NaN or infinite raises RuntimeError, before anything is changed.
 
     >>> import tinygrad_cnn as tg

@@ -24,6 +24,7 @@ class EMA:
     average <- d average + (1 - d) weights (Polyak & Juditsky 1992 average evenly; Tarvainen & Valpola 2017 as here).
     d is `decay`, but (1 + t) / (10 + t) at step t where that is less, so that the first weights are soon forgotten.
     Running statistics of batch norm are averaged like weights; integers, such as its count of batches, are copied.
+    Raises ValueError for a decay outside [0, 1).
 
     >>> import tinygrad_cnn as tg
     >>> from tinygrad_cnn import optim

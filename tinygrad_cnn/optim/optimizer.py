@@ -35,6 +35,21 @@ class Optimizer:
     without a gradient are skipped. State is one dict per parameter, under Torch's names: arrays of the
     parameter's shape and dtype, and `step`, an int. Raises TypeError for what is not a Tensor, ValueError for
     an empty list, for a parameter given twice, for a computed (non-leaf) Tensor and for a negative option.
+    A new optimiser needs a `rule`, and these three options:
+
+    >>> import tinygrad_cnn as tg
+    >>> class SignDescent(tg.optim.Optimizer):
+    ...     def __init__(self, params, lr=0.5):
+    ...         super().__init__(params, {"lr": lr, "weight_decay": 0.0, "maximize": False})
+    ...     def rule(self, p, state, group):
+    ...         def update(p, g, scratch):
+    ...             p -= group["lr"] * (g > 0) - group["lr"] * (g < 0)
+    ...         return update
+    >>> x = tg.Tensor([1.0, -3.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> SignDescent([x]).step()
+    >>> x.tolist()
+    [0.5, -2.5]
     """
 
     decoupled_weight_decay = False  # True: decay the parameter itself, not by way of the gradient
@@ -63,7 +78,7 @@ class Optimizer:
 
         The formula is called as `update(p, g, scratch, **arrays)` with 1-D pieces: of the parameter and of the
         arrays in `state`, by name, all to be written in place; of the gradient, to be left alone; and of scratch
-        memory. Pieces may run on several threads.
+        memory. Pieces may run on several threads. Raises NotImplementedError in a class that has none.
         """
         raise NotImplementedError(f"{self._name} does not say how to update a parameter")
 
@@ -77,7 +92,11 @@ class Optimizer:
 
     @checked
     def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Optimise more parameters: a dict of `params` (a Tensor or an iterable) and options."""
+        """Optimise more parameters: a dict of `params` (a Tensor or an iterable) and options.
+
+        Raises the constructor's errors: TypeError for what is no dict or no Tensor, ValueError for a parameter given
+        twice.
+        """
         if not isinstance(param_group, dict):
             raise TypeError(f"{self._name}: a parameter group must be a dict, not a {_type_name(param_group)}")
         if "params" not in param_group:

@@ -14,9 +14,10 @@ from .optimizer import Optimizer, Update
 class SGD(Optimizer):
     """Stochastic gradient descent: p <- p - lr g, or with momentum b <- momentum b + g, p <- p - lr b.
 
-    `nesterov` steps along g + momentum b (Sutskever et al. 2013, in Torch's form, where lr is outside the
-    average). `dampening` takes that share off every gradient but the first; `weight_decay` adds
-    weight_decay * p to g; `maximize` climbs.
+    Robbins & Monro 1951; momentum: Polyak 1964. `nesterov` steps along g + momentum b (Sutskever et al. 2013, in
+    Torch's form, where lr is outside the average). `dampening` takes that share off every gradient but the first;
+    `weight_decay` adds weight_decay * p to g; `maximize` climbs. Raises ValueError for nesterov without momentum or
+    with dampening.
 
     >>> import tinygrad_cnn as tg
     >>> from tinygrad_cnn import optim

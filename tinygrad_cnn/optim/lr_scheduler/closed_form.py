@@ -42,16 +42,26 @@ class LambdaLR(LRScheduler):
 
 
 class ClosedFormLR(LRScheduler):
-    """Base of the schedules below: lr(t) = eta_min + (base - eta_min) share(t).
+    """Base of the schedules whose rate is a function of time: lr(t) = eta_min + (base - eta_min) share(t).
 
     It is followed by ratios, lr <- eta_min + (lr - eta_min) share(t) / share(t - 1), so that what else
-    changes lr, by hand or by a second schedule, stays in force, as in Torch.
+    changes lr, by hand or by a second schedule, stays in force, as in Torch. A new one needs a `share`:
+
+    >>> import tinygrad_cnn as tg
+    >>> from tinygrad_cnn.optim.lr_scheduler.closed_form import ClosedFormLR
+    >>> class Harmonic(ClosedFormLR):
+    ...     def share(self, t):
+    ...         return 1 / (1 + t)
+    >>> schedule = Harmonic(tg.optim.SGD([tg.Tensor(0.0)], lr=8.0))
+    >>> schedule.step()
+    >>> schedule.get_last_lr()
+    [4.0]
     """
 
     eta_min = 0.0
 
     def share(self, t: int) -> float:
-        """The rate at step t as a share of the base rate."""
+        """The rate at step t as a share of the base rate. Raises NotImplementedError in a class that has none."""
         raise NotImplementedError
 
     def get_lr(self) -> list[float]:
@@ -66,7 +76,7 @@ class ClosedFormLR(LRScheduler):
 
 
 class StepLR(ClosedFormLR):
-    """Times `gamma` every `step_size` steps.
+    """Times `gamma` every `step_size` steps. ValueError for a size below 1.
 
     >>> import tinygrad_cnn as tg
     >>> from tinygrad_cnn import optim
@@ -93,7 +103,20 @@ class StepLR(ClosedFormLR):
 
 
 class MultiStepLR(ClosedFormLR):
-    """Times `gamma` at each of the steps in `milestones`; a step named twice counts twice."""
+    """Times `gamma` at each of the steps in `milestones`; a step named twice counts twice.
+
+    >>> import tinygrad_cnn as tg
+    >>> from tinygrad_cnn import optim
+    >>> optimizer = optim.SGD([tg.Tensor(0.0)], lr=8.0)
+    >>> schedule = optim.lr_scheduler.MultiStepLR(optimizer, milestones=[1, 3], gamma=0.5)
+    >>> for _ in range(4):
+    ...     print(schedule.get_last_lr())
+    ...     schedule.step()
+    [8.0]
+    [4.0]
+    [4.0]
+    [2.0]
+    """
 
     @checked
     def __init__(
@@ -107,7 +130,18 @@ class MultiStepLR(ClosedFormLR):
 
 
 class ConstantLR(ClosedFormLR):
-    """Times `factor` until step `total_iters`, the base rate from then on."""
+    """Times `factor` until step `total_iters`, the base rate from then on. ValueError for a factor outside [0, 1].
+
+    >>> import tinygrad_cnn as tg
+    >>> from tinygrad_cnn import optim
+    >>> optimizer = optim.SGD([tg.Tensor(0.0)], lr=8.0)
+    >>> schedule = optim.lr_scheduler.ConstantLR(optimizer, factor=0.5, total_iters=1)
+    >>> for _ in range(2):
+    ...     print(schedule.get_last_lr())
+    ...     schedule.step()
+    [4.0]
+    [8.0]
+    """
 
     @checked
     def __init__(self, optimizer: Optimizer, factor: float = 1 / 3, total_iters: int = 5, last_epoch: int = -1) -> None:
@@ -121,7 +155,22 @@ class ConstantLR(ClosedFormLR):
 
 
 class LinearLR(ClosedFormLR):
-    """From `start_factor` to `end_factor` times the base rate, along a line of `total_iters` steps."""
+    """From `start_factor` to `end_factor` times the base rate, along a line of `total_iters` steps.
+
+    A warm-up, as in Goyal et al. 2017, section 2.2. Raises ValueError for factors outside [0, 1], a start of 0, and
+    fewer than one step.
+
+    >>> import tinygrad_cnn as tg
+    >>> from tinygrad_cnn import optim
+    >>> optimizer = optim.SGD([tg.Tensor(0.0)], lr=8.0)
+    >>> schedule = optim.lr_scheduler.LinearLR(optimizer, start_factor=0.5, total_iters=2)
+    >>> for _ in range(3):
+    ...     print(schedule.get_last_lr())
+    ...     schedule.step()
+    [4.0]
+    [6.0]
+    [8.0]
+    """
 
     @checked
     def __init__(
@@ -147,7 +196,16 @@ class LinearLR(ClosedFormLR):
 
 
 class ExponentialLR(ClosedFormLR):
-    """Times `gamma` at every step."""
+    """Times `gamma` at every step.
+
+    >>> import tinygrad_cnn as tg
+    >>> from tinygrad_cnn import optim
+    >>> optimizer = optim.SGD([tg.Tensor(0.0)], lr=8.0)
+    >>> schedule = optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)
+    >>> schedule.step()
+    >>> schedule.get_last_lr()
+    [4.0]
+    """
 
     @checked
     def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
@@ -161,7 +219,7 @@ class ExponentialLR(ClosedFormLR):
 class CosineAnnealingLR(ClosedFormLR):
     """Half a cosine from the base rate down to `eta_min` in `T_max` steps, and up again in as many.
 
-    Loshchilov & Hutter (2017), equation 5, without the restarts.
+    Loshchilov & Hutter 2017, equation 5, without the restarts. Raises ValueError for a T_max below 1.
 
     >>> import tinygrad_cnn as tg
     >>> from tinygrad_cnn import optim

@@ -16,6 +16,15 @@ class LRScheduler:
     To resume, build the same schedule and `load_state_dict`; or load the optimiser and give `last_epoch`, the
     last step that was done. Raises TypeError for what is not an Optimizer, KeyError if `last_epoch` is given
     and a group has no `initial_lr`.
+
+    >>> import tinygrad_cnn as tg
+    >>> class Sawtooth(tg.optim.lr_scheduler.LRScheduler):
+    ...     def get_lr(self):
+    ...         return [lr * (1 - self.last_epoch % 4 / 4) for lr in self.base_lrs]
+    >>> schedule = Sawtooth(tg.optim.SGD([tg.Tensor(0.0)], lr=8.0))
+    >>> schedule.step()
+    >>> schedule.get_last_lr()
+    [6.0]
     """
 
     not_saved: tuple[str, ...] = ("optimizer",)
@@ -45,7 +54,7 @@ class LRScheduler:
         self.optimizer = optimizer
 
     def get_lr(self) -> list[float]:
-        """The rates for step `last_epoch`, one for each group."""
+        """The rates for step `last_epoch`, one for each group. Raises NotImplementedError in a class that has none."""
         raise NotImplementedError(f"{self._name} does not say what its rates are")
 
     def get_last_lr(self) -> list[float]:
