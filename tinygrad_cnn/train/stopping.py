@@ -13,7 +13,7 @@ class EarlyStopping:
     """Remembers the epoch with the smallest error; after `patience` epochs without a better one it is time to stop.
 
     Goodfellow, Bengio & Courville, "Deep Learning" (2016), algorithm 7.1. With `patience=None` it never is. Epochs
-    count from 1; of equal errors the first is the best, and NaN is worse than any.
+    count from 1; of equal errors the first is the best, and NaN is worse than any. ValueError for a patience below 1.
 
     >>> from tinygrad_cnn.train import EarlyStopping
     >>> stopping = EarlyStopping(patience=2)
@@ -54,6 +54,7 @@ class EarlyStopping:
         return self.patience is not None and self.epochs - self._waiting_since >= self.patience
 
     def state_dict(self) -> dict[str, Any]:
+        """All that `load_state_dict` needs, in plain numbers."""
         names = ("epochs", "best", "error")
         return {name: getattr(self, name) for name in names} | {"waiting_since": self._waiting_since}
 

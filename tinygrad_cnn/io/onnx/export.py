@@ -46,7 +46,8 @@ def export_onnx(
 
     The model runs a few times, at other batch sizes and values, to see what depends on them; of integers, only the
     example's own are tried. Raises NotImplementedError, naming the operation and its module, for what ONNX has no form
-    for or a graph can't follow; ValueError for weights of 2 GiB and more; MissingExtra without the onnx package.
+    for or a graph can't follow; TypeError for what is no Module or no array; ValueError for names that do not fit, a
+    model that changes when it runs, and weights of 2 GiB and more; MissingExtra without the onnx package.
 
     >>> import os, tempfile
     >>> import tinygrad_cnn as tg
