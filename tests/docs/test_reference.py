@@ -205,7 +205,8 @@ def test_a_docstring_names_the_errors_that_are_raised():
     functions = {path: (value, said_of(value)) for path, value in PUBLIC.items() if inspect.isfunction(value)}
     for path, kind in CLASSES.items():
         made_by = vars(kind).get("__init__")
-        if getattr(made_by, "__qualname__", "") == f"{kind.__qualname__}.__init__" and not dataclasses.is_dataclass(kind):
+        is_written = getattr(made_by, "__qualname__", "") == f"{kind.__qualname__}.__init__"
+        if is_written and not dataclasses.is_dataclass(kind):
             functions[path] = made_by, said_of(kind)
     for path, (kind, method) in METHODS.items():
         functions[path] = method, said_of(getattr(kind, method.__name__)) + said_of(kind)

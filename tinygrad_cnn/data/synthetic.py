@@ -24,8 +24,8 @@ YOUNGEST, OLDEST = 1, 90  # years
 class SyntheticFaces(Dataset):
     """`n` drawn faces, uint8 RGB (size, size, 3), with whole ages from 1 to 90 years, each as likely.
 
-    A face depends on `seed` and its index alone. It is drawn when first asked for, and kept. Raises ValueError for an `n`
-    below 1, a size below 16 pixels and a negative seed.
+    A face depends on `seed` and its index alone. It is drawn when first asked for, and kept. Raises ValueError for an
+    `n` below 1, a size below 16 pixels and a negative seed.
 
     >>> from tinygrad_cnn.data import SyntheticFaces
     >>> faces = SyntheticFaces(4, size=64)
