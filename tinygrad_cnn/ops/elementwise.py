@@ -135,7 +135,7 @@ def sign(x: Array) -> Array:
 
 @primitive(x=lambda g: g * 0.0)
 def floor(x: Array) -> Array:
-    """The largest integer not above x, as a float; its derivative is 0.
+    """The largest integer not above x; its derivative is 0.
 
     >>> import tinygrad_cnn as tg
     >>> tg.floor(tg.Tensor([1.5, -1.5]))
@@ -146,7 +146,7 @@ def floor(x: Array) -> Array:
 
 @primitive(x=lambda g: g * 0.0)
 def ceil(x: Array) -> Array:
-    """The smallest integer not below x, as a float; its derivative is 0.
+    """The smallest integer not below x; its derivative is 0.
 
     >>> import tinygrad_cnn as tg
     >>> tg.ceil(tg.Tensor([1.5, -1.5]))
@@ -157,7 +157,7 @@ def ceil(x: Array) -> Array:
 
 @primitive(x=lambda g: g * 0.0)
 def round(x: Array) -> Array:
-    """The nearest integer, as a float, halves to even; its derivative is 0.
+    """The nearest integer, halves to even; its derivative is 0.
 
     >>> import tinygrad_cnn as tg
     >>> tg.round(tg.Tensor([0.5, 1.5, -1.2]))
