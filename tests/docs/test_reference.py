@@ -151,7 +151,7 @@ def said_of(value: Any) -> str:
 
 
 def test_a_docstring_begins_with_one_line_of_purpose():
-    protocols = [kind for kind in CLASSES.values() if getattr(kind, "_is_protocol", False)]
+    protocols = [*filter(is_protocol, CLASSES.values())]
     methods = {
         path: getattr(kind, method.__name__)
         for path, (kind, method) in METHODS.items()
@@ -176,12 +176,16 @@ def is_error(value: Any) -> bool:
     return inspect.isclass(value) and issubclass(value, BaseException)
 
 
+def is_protocol(value: Any) -> bool:
+    return getattr(value, "_is_protocol", False)
+
+
 @pytest.mark.parametrize("room", ROOMS)
 def test_a_docstring_has_an_example_that_runs(room):
-    """Errors need none, for users do not make them. A reference to a name that has one will do: see `primitive`."""
+    """Errors and protocols need none, for users make none. A reference to a name that has one will do: see `primitive`."""
     without = []
     for name, value in names_of(ROOMS[room]).items():
-        if value in PUBLIC.values() and not is_error(value):
+        if value in PUBLIC.values() and not is_error(value) and not is_protocol(value):
             other = re.search(r"\bsee `(\w+)`", said_of(value))
             paths = [path_of(value), *([f"{value.__module__}.{other[1]}"] if other else [])]
             if not examples_in(value.__module__) & {*paths}:

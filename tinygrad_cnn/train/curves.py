@@ -17,6 +17,15 @@ class Curves:
     """Scalars in `folder`, a point for each epoch, on the disk as soon as it is added.
 
     A folder may hold curves already. They go on: from the first epoch that is added, TensorBoard drops what was there.
+
+    >>> import os, tempfile
+    >>> from tinygrad_cnn.train import Curves
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     curves = Curves(folder)
+    ...     curves.add({"epoch": 1, "train_loss": 0.5, "val_loss": 0.75})
+    ...     curves.close()
+    ...     len(os.listdir(folder))
+    1
     """
 
     def __init__(self, folder: str | Path) -> None:
