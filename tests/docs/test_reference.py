@@ -182,7 +182,7 @@ def is_protocol(value: Any) -> bool:
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_a_docstring_has_an_example_that_runs(room):
-    """Errors and protocols need none, for users make none. A reference to a name that has one will do: see `primitive`."""
+    """Errors and protocols need none: users make none. A reference to a name that has one will do: see `primitive`."""
     without = []
     for name, value in names_of(ROOMS[room]).items():
         if value in PUBLIC.values() and not is_error(value) and not is_protocol(value):
