@@ -32,7 +32,8 @@ def gradcheck(
     entry, and ValueError if no input requires grad.
 
     >>> import tinygrad_cnn as tg
-    >>> tg.gradcheck(lambda x: (x**3).sum(), tg.Tensor([1.0, 2.0], requires_grad=True), order=2)
+    >>> x = tg.Tensor([1.0, 2.0], requires_grad=True)
+    >>> tg.gradcheck(lambda x: (x**3).sum(), x, order=2)
     True
     """
     if order < 1:

@@ -22,7 +22,7 @@ class Adagrad(Optimizer):
     >>> x = tg.Tensor([1.0, -100.0], requires_grad=True)
     >>> optimizer = optim.Adagrad([x], lr=0.5)
     >>> (x * x).sum().backward()
-    >>> optimizer.step()                                        # the first step is lr sign(g)
+    >>> optimizer.step()  # the first step is lr sign(g)
     >>> x.tolist()
     [0.5, -99.5]
     """

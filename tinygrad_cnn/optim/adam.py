@@ -24,7 +24,7 @@ class Adam(Optimizer):
     >>> x = tg.Tensor([1.0, -100.0], requires_grad=True)
     >>> optimizer = optim.Adam([x], lr=0.5)
     >>> (x * x).sum().backward()
-    >>> optimizer.step()                                        # the first step is lr sign(g)
+    >>> optimizer.step()  # the first step is lr sign(g)
     >>> x.tolist()
     [0.5, -99.5]
     """

@@ -32,7 +32,7 @@ class EMA:
     >>> model.weight.data[...] = 1.0
     >>> average = optim.EMA(model, decay=0.9)
     >>> model.weight.data[...] = 12.0
-    >>> average.update()                                        # d is 2/11 here
+    >>> average.update()  # d is 2/11 here
     >>> with average.applied():
     ...     round(model.weight.item(), 5)
     10.0

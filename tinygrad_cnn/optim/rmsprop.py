@@ -23,7 +23,7 @@ class RMSprop(Optimizer):
     >>> x = tg.Tensor([1.0, -100.0], requires_grad=True)
     >>> optimizer = optim.RMSprop([x], lr=0.1, alpha=0.75)
     >>> (x * x).sum().backward()
-    >>> optimizer.step()                                        # g / sqrt(g^2 / 4) = 2 sign(g)
+    >>> optimizer.step()  # g / sqrt(g^2 / 4) = 2 sign(g)
     >>> x
     Tensor([  0.8, -99.8], requires_grad=True)
     """
