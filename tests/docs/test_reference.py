@@ -135,6 +135,37 @@ def test_a_page_asks_for_what_there_is(page):
                 assert found, f"{directive[1]}: {name}"
 
 
+SHORT = {"tg": "tinygrad_cnn", "nn": "tinygrad_cnn.nn", "F": "tinygrad_cnn.functional", "optim": "tinygrad_cnn.optim"}
+SPOKEN_OF = r"(?<![\w.])(tg|nn|F|optim)\.([A-Za-z_][\w.]*\w)"  # as in `F.conv2d(x)`
+PAGES = [path for path in sorted(DOCS.rglob("*.md")) if path.name != "from-pytorch.md"]  # it lists what there is not
+
+
+def lost_in(text: str) -> list[str]:
+    """The names between backticks that lead to nothing, and the files that are not there."""
+    lost = []
+    for code in re.findall(r"`([^`\n]+)`", text):
+        for room, name in re.findall(SPOKEN_OF, code):
+            try:
+                named(f"{SHORT[room]}.{name}")
+            except (AttributeError, ImportError):
+                lost.append(f"{room}.{name}")
+        files = re.findall(r"\b(?:tinygrad_cnn|tests|experiments|models|docs)/[\w/.]*", code)
+        lost += [file for file in files if not (DOCS.parent / file).exists()]
+    return lost
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(DOCS).as_posix())
+def test_a_page_speaks_of_what_there_is(page):
+    text = page.read_text(encoding="utf-8")
+    prose = re.sub(r"^```.*?^```\n", "", text, flags=re.DOTALL | re.MULTILINE)
+    made_here = {f"tg.{name}" for name in re.findall(r"^def (\w+)", text, flags=re.MULTILINE)}
+    assert not {*lost_in(prose)} - made_here
+
+
+def test_a_docstring_speaks_of_what_there_is():
+    assert not [f"{path}: {lost}" for path, value in PUBLIC.items() for lost in lost_in(said_of(value))]
+
+
 # -- what the docstrings say -------------------------------------------------------------------------------------
 
 METHODS = {  # each once, with the class that it is written in
