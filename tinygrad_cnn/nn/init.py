@@ -301,7 +301,7 @@ def orthogonal_(tensor: Target, gain: float = 1, generator: Generator | None = N
 
     >>> from tinygrad_cnn import nn
     >>> weight = nn.init.orthogonal_(nn.Linear(3, 2).weight).detach()
-    >>> (weight @ weight.T).data.round(3).tolist()
+    >>> (weight @ weight.T).abs().data.round(3).tolist()
     [[1.0, 0.0], [0.0, 1.0]]
     """
     if tensor.ndim < 2:
