@@ -75,7 +75,7 @@ class Regression:
     @classmethod
     @checked
     def of(cls, ages: ArrayLike, criterion: Loss = smooth_l1_loss) -> Regression:
-        """The scale on which these ages, in years, are standard (ages all equal: only mean 0)."""
+        """The scale on which these ages, in years, are standard (ages all equal: only mean 0). ValueError for none."""
         ages = np.asarray(ages, np.float64)
         if not ages.size:
             raise ValueError("Regression.of: needs at least one age")
