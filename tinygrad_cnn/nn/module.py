@@ -26,12 +26,7 @@ HOOKS = ("_forward_hooks", "_forward_pre_hooks")  # a module that serves as a ho
 
 
 class LoadResult(NamedTuple):
-    """What `load_state_dict` did not find, and what it found too much: two lists of keys.
-
-    >>> from tinygrad_cnn import nn
-    >>> nn.Linear(1, 1, bias=False).load_state_dict({"scale": [[2.0]]}, strict=False)
-    LoadResult(missing_keys=['weight'], unexpected_keys=['scale'])
-    """
+    """What `load_state_dict` did not find, and what it found too much: two lists of keys."""
 
     missing_keys: list[str]
     unexpected_keys: list[str]
@@ -77,10 +72,7 @@ class Module:
     _forward_pre_hooks: Mapping[int, ForwardPreHook] = NO_HOOKS
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """What the module computes. Every subclass writes its own; callers use `module(x)`.
-
-        Raises NotImplementedError in a class that has none.
-        """
+        """What the module computes: a subclass writes its own, or NotImplementedError; callers use `module(x)`."""
         raise NotImplementedError(f"{type(self).__name__} has no forward method: define forward(self, x)")
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -224,10 +216,7 @@ class Module:
 
     @checked
     def register_parameter(self, name: str, param: Parameter | None) -> None:
-        """The same as `self.<name> = param`, for a computed name.
-
-        Raises TypeError for what is neither a Parameter nor None.
-        """
+        """The same as `self.<name> = param`, for a computed name. TypeError for what is no Parameter, nor None."""
         if not isinstance(param, Parameter | None):
             raise TypeError(f"{name!r} must be a Parameter, not {type(param).__name__}")
         self._set(name, param)
