@@ -56,6 +56,7 @@ FOLLOWED = {
     "linear with more axes": lambda x: F.linear(x, tg.ones(4, 6), tg.ones(4)),
     "einsum": lambda x: tg.einsum("b...i,b...i->b...", x, x),
     "a product of features": lambda x: x.prod(1),
+    "zeros of two types": lambda x: tg.maximum(x.double(), 0.0) + (x.long() + 0),
     "written in place": lambda x: _doubled(x * 1),
     "no gradient": tg.no_grad()(lambda x: (x * 2).detach().clone() + x.data),
     "dropout that rests": lambda x: F.dropout(x, 0.5, training=False) + 0.0,
@@ -96,10 +97,13 @@ REFUSED = {
     "as many outputs as items": (lambda x: [x[0]] * len(x), "how many outputs there are"),
     "images whose size is the batch's": (lambda x: F.max_pool2d(x.permute(1, 0, 2), 2, 1), "size of images or kernels"),
     "a write into one item": (lambda x: _written(x * 1, 0), "setitem has no ONNX form: it writes to some items"),
+    "a write into all items but one": (lambda x: _written(x * 1, slice(1, None)), "it writes to some items"),
+    "a write into items backwards": (lambda x: _written(x * 1, slice(None, None, -1), x), "it writes to some items"),
     "a write where numbers say": (
         lambda x: _written(x * 1, (slice(None), 0, x[0].argmax() % 6)),
         "setitem has no ONNX form: it writes to places",
     ),
+    "a mask of the first axes": (lambda x: _written(x * 1, x[:, :, 0] > 0), "it writes to places"),
     "several values into a mask": (
         lambda x: _written(x * 1, x > -np.inf, x.reshape(-1)),
         "setitem has no ONNX form: it writes several values",
