@@ -102,6 +102,7 @@ def test_torchs_tensors_are_taken_as_they_are(dtype: str, tmp_path: Path) -> Non
     theirs, ours = torch.nn.Linear(2, 3).to(getattr(torch, dtype)), nn.Linear(2, 3)
     tg.save({**dict(theirs.named_parameters()), "turned": theirs.weight.T}, tmp_path / "w")
     loaded = tg.load(tmp_path / "w")
+    assert loaded["weight"].dtype == (np.float16 if dtype == "float16" else np.float32)
     np.testing.assert_array_equal(loaded["turned"], loaded["weight"].T)
     for state in (dict(theirs.named_parameters()), {name: loaded[name] for name in ("weight", "bias")}):
         ours.load_state_dict(state)
