@@ -25,9 +25,13 @@ from .loop import reported, see
 class AgeModel:
     """A model that takes pictures `(N, 3, image_size, image_size)`, and how its outputs are read.
 
+    `median` is that of the training faces' ages, in years, and `data` what it was trained on. With `flip` a prediction
+    is the mean of that for the picture and that for its mirror image.
+
     >>> from tinygrad_cnn import data, nn, train
     >>> network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, 1))
-    >>> model = train.AgeModel(network, 16, train.Regression(mean=33.0, std=20.0), median=29.0, data="nothing")
+    >>> head = train.Regression(mean=33.0, std=20.0)
+    >>> model = train.AgeModel(network, 16, head, median=29.0, data="nothing")
     >>> model.predict(data.SyntheticFaces(2, size=16).batch([0, 1])[0]).shape
     (2,)
     """
