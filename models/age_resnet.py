@@ -5,13 +5,13 @@ from __future__ import annotations
 import tinygrad_cnn.functional as F
 from tinygrad_cnn import Tensor, nn
 
-LEAST_SIZE = 32  # pixels, of which the last stage sees 2x2
+LEAST_SIZE = 15  # pixels, of which the last stage sees one place
 
 
 class AgeResNet(nn.Module):
     """A strided convolution, then three stages that widen the picture and refine it, each at half the size.
 
-    `forward` takes pictures `(N, 3, H, W)` of at least 32x32 pixels and gives `(N, outputs)`; the mean over all
+    `forward` takes pictures `(N, 3, H, W)` of at least 15x15 pixels and gives `(N, outputs)`; the mean over all
     places makes the size free. After He et al., "Deep residual learning for image recognition" (CVPR 2016), with two
     savings: pooling comes before a norm and before a stage's first convolution, where it quarters their cost.
 

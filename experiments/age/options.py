@@ -13,11 +13,11 @@ import tinygrad_cnn as tg
 from experiments.age.faces import SYNTHETIC_COUNT, UserError
 from experiments.age.log import OPTION
 from experiments.age.tasks import TASKS
-from models.age_resnet import LEAST_SIZE
 from tinygrad_cnn.data.transforms import AUGMENTATIONS
 from tinygrad_cnn.train import WEIGHTS, Checkpoints
 
 COMMANDS = ("train", "evaluate", "predict", "explain", "export")
+LEAST_TRAINED = 32  # pixels for AgeResNet: of less its last norms see one place, and nothing in a batch of one face
 CLASSES = ("gender", "age_group")  # tasks that tell no age in years
 HEAD_DEFAULTS: dict[str, dict[str, object]] = {
     "regression": {"loss": "smooth_l1"},
@@ -167,8 +167,8 @@ def _settle(options: argparse.Namespace) -> None:
         raise UserError(f"--image-size {options.image_size} is not the last size of --progressive: {sizes[-1]}")
     if len(sizes) > options.epochs:
         raise UserError(f"--progressive has {len(sizes)} sizes for --epochs {options.epochs}: each needs one")
-    if options.model == "AgeResNet" and sizes[0] < LEAST_SIZE:
-        raise UserError(f"AgeResNet needs faces of at least {LEAST_SIZE} pixels, not {sizes[0]}")
+    if options.model == "AgeResNet" and sizes[0] < LEAST_TRAINED:
+        raise UserError(f"AgeResNet needs faces of at least {LEAST_TRAINED} pixels to train on, not {sizes[0]}")
     options.image_size = sizes[-1]
 
 

@@ -4,7 +4,7 @@ from .checkpoint import AgeModel, load_age_model
 from .curves import Curves
 from .heads import Binary, Classes, ExpectedAge, Head, Regression, Several, load_head
 from .interrupts import Interrupted, Stopped, interrupts_wait, sigterm_stops
-from .loop import Pass, evaluate, train_epoch
+from .loop import Pass, evaluate, flip_average, train_epoch
 from .metrics import AgeErrors, Confusion, Errors
 from .record import WEIGHTS, RunFolder, environment, fingerprint
 from .resume import Checkpoints
@@ -32,6 +32,7 @@ __all__ = [
     "environment",
     "evaluate",
     "fingerprint",
+    "flip_average",
     "interrupts_wait",
     "load_age_model",
     "load_head",

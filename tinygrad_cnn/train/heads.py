@@ -134,6 +134,10 @@ class ExpectedAge:
         """The distributions `(N, outputs)`, float32, that stand for ages `(N,)` in years.
 
         An age beyond `oldest` counts as that; near either end the distribution is cut off, and still sums to 1.
+
+        >>> from tinygrad_cnn.train import ExpectedAge
+        >>> print(ExpectedAge(oldest=4, sigma=1.0).targets([2.0]).round(2))
+        [[0.05 0.24 0.4  0.24 0.05]]
         """
         ages = np.clip(np.asarray(ages, np.float64), 0, self.oldest)[:, None]
         bins = np.arange(self.outputs)

@@ -155,7 +155,7 @@ def train_epoch(
 def evaluate(model: Module, loader: DataLoader, head: Head, title: str = "evaluating", *, flip: bool = False) -> Pass:
     """Loss and errors of the model as it is, in evaluation mode, with a progress bar; no graph is recorded.
 
-    With `flip` a prediction is the mean of two: see `see`. The loss is that of the pictures as they are.
+    With `flip` a prediction is its `flip_average`. The loss is that of the pictures as they are.
     Raises FloatingPointError for a loss that is no finite number, which says what was the first operation to make one;
     ValueError for a loader without faces, and Interrupted for a Ctrl-C or a SIGTERM.
 
@@ -182,16 +182,25 @@ def evaluate(model: Module, loader: DataLoader, head: Head, title: str = "evalua
         return _go_through(loader, look, result, title)
 
 
-def see(model: Module, head: Head, images: Tensor, flip: bool = False) -> tuple[Tensor, Tensor]:
-    """The outputs for pictures `(N, C, H, W)`, and what the head reads in them.
+def flip_average(function: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    """The mean of what `function`, such as a Module, gives for pictures `(..., H, W)` and for their mirror images.
 
-    With `flip` a prediction is the mean of those for the picture and for its mirror image.
+    >>> import tinygrad_cnn as tg
+    >>> from tinygrad_cnn.train import flip_average
+    >>> flip_average(lambda images: images[..., 0], tg.Tensor([[1.0, 2.0, 5.0]])).tolist()
+    [3.0]
     """
+    return (function(images) + function(images.flip(-1))) / 2
+
+
+def see(model: Module, head: Head, images: Tensor, flip: bool = False) -> tuple[Tensor, Tensor]:
+    """The outputs for pictures `(N, C, H, W)`, and what the head reads in them, or with `flip` its `flip_average`."""
     outputs = model(images)
-    predicted = head.predict(outputs)
-    if flip:
-        predicted = (predicted + head.predict(model(images.flip(3)))) / 2
-    return outputs, predicted
+
+    def read(pictures: Tensor) -> Tensor:
+        return head.predict(outputs if pictures is images else model(pictures))
+
+    return outputs, flip_average(read, images) if flip else read(images)
 
 
 def reported(predicted: Tensor) -> np.ndarray:
