@@ -33,7 +33,7 @@ def said_to_beat(model: AgeModel, figures: dict[str, float]) -> str:
     """What `to_beat` gives for some parts, in words."""
     if "age" in model.head.subjects:
         each = [f"{error:.2f} years on {part}" for part, error in figures.items()]
-        return f"predicting the training median, {model.median:.0f} years, is off by {' and '.join(each)}"
+        return f"predicting the training median, {model.median:g} years, is off by {' and '.join(each)}"
     each = [f"{accuracy:.1%} of {part}" for part, accuracy in figures.items()]
     return f"answering the commonest class for everybody is right for {' and '.join(each)}"
 

@@ -143,6 +143,19 @@ class TestGeometry:
         assert (moves.min(0) < -0.9 * limit).all()
         assert np.abs(moves.mean(0)).max() < 0.1 * limit
 
+    def test_a_shift_is_a_share_of_the_width_and_of_the_height(self):
+        oblong = np.zeros((400, 40, 120, 1), np.uint8)
+        oblong[:, 18:21, 58:61] = 255
+        moves = np.abs(centres(RandomShift(0.2)(oblong, rng())) - centres(oblong[:1])).max(0)
+        assert 0.9 * 24 < moves[0] <= 24.1
+        assert 0.9 * 8 < moves[1] <= 8.1
+
+    def test_what_comes_in_at_an_edge_is_the_picture_mirrored(self):
+        ramp = np.tile(np.arange(0, 160, 10, dtype=np.uint8), (60, 16, 1))[..., None]
+        for row in RandomShift(0.25)(ramp, rng())[:, 8, :, 0].astype(float):
+            seen = np.arange(16) + (row[8] - 80) / 10  # at which places of the picture
+            np.testing.assert_allclose(row, 10 * (15 - np.abs(15 - np.abs(seen))), atol=2)
+
     def test_a_rotation_keeps_the_distance_from_the_middle_and_stays_in_its_limit(self):
         x, y = (centres(RandomRotation(30)(a_spot(200), rng())) - 16).T
         np.testing.assert_allclose(np.hypot(x, y), 7, atol=0.1)
@@ -256,6 +269,13 @@ class TestAugmentation:
 
     def test_the_order_of_the_names_does_not_matter(self):
         assert repr(augmentation(["erase", "flip"])) == repr(augmentation(["flip", "erase"]))
+
+    def test_the_changes_are_of_a_size_that_suits_faces(self):
+        assert augmentation().transforms == [
+            RandomAffine(flip=0.5, shift=0.05, rotate=10.0, scale=0.1),
+            ColourJitter(brightness=0.2, contrast=0.2, colour=0.05),
+            RandomErase(probability=0.25, smallest=0.02, largest=0.15),
+        ]
 
     def test_an_unknown_change_is_an_error(self):
         with pytest.raises(ValueError, match="no change is called 'blur'; there are flip, shift"):

@@ -84,6 +84,13 @@ def test_the_model_trains_in_training_mode_and_is_evaluated_without_a_graph():
     assert tg.is_grad_enabled()
 
 
+def test_after_an_evaluation_the_next_epoch_trains_in_training_mode_again():
+    model = Brightness()
+    evaluate(model, faces(), HEAD)
+    train_epoch(model, faces(), HEAD, optim.SGD(model.parameters(), lr=0.01))
+    assert model.modes[-1] == (True, True)
+
+
 def test_evaluating_changes_nothing():
     model = Brightness()
     before = model.state_dict()

@@ -190,7 +190,7 @@ def plot_error_by_age(true: ArrayLike, predicted: ArrayLike, median: float | Non
     if median is not None:
         errors = [np.abs(median - true)[rows].mean() for rows in inside]
         axes.bar(places + width, errors, width, color=BASELINE, alpha=0.55,
-                 label=f"predicting the median ({median:.0f} years)")  # fmt: skip
+                 label=f"predicting the median ({median:g} years)")  # fmt: skip
     axes.set_xticks(
         places + (width / 2 if median is not None else 0),
         [f"{10 * d:.0f}-{10 * d + 9:.0f}\n{rows.sum():,}" for d, rows in zip(decades, inside, strict=True)],

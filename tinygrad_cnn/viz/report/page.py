@@ -207,7 +207,7 @@ def _headline(report: Report) -> Html | None:
         metrics, median = report.outcome.metrics, report.outcome.metrics["predicting_the_median"]
         large: tuple[Any, ...] = _data("mae_years", metrics["mae_years"]), " ", tag("small", "years")
         lead = f"mean absolute error on {metrics['faces']:,} {report.outcome.faces_are}"
-        guess, form = f"guessing {median['median_years']:.0f}", ".2f"
+        guess, form = f"guessing {median['median_years']:g}", ".2f"
         both = {"network_mae_years": metrics["mae_years"], "median_mae_years": median["mae_years"]}
     elif report.classes:
         first, *_ = report.classes

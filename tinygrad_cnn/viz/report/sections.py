@@ -78,7 +78,7 @@ def _decades(outcome: Outcome) -> Html:
          f"{of_median[name]['mae_years']:.1f}"]
         for name, of in model.items()
     ]  # fmt: skip
-    kinds = legend([("validation", "network"), ("median", f"guessing {median['median_years']:.0f}")])
+    kinds = legend([("validation", "network"), ("median", f"guessing {median['median_years']:g}")])
     heads = ["age", "faces", "error", "network", "guess"]
     unit = tag("span", "mean absolute error, years", class_="unit")
     return tag(

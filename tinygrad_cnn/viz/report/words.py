@@ -29,7 +29,7 @@ def how_good(outcome: Outcome) -> str:
     error, to_beat = metrics["mae_years"], median["mae_years"]
     off = f"On {metrics['faces']:,} {outcome.faces_are} the predicted age is off by {error:.2f} years on average"
     guess = (
-        f"guessing {median['median_years']:.0f}, the training faces' median age, for everybody is off by {to_beat:.2f}"
+        f"guessing {median['median_years']:g}, the training faces' median age, for everybody is off by {to_beat:.2f}"
     )
     close = f"{metrics['share_within_5_years']:.0%} of the faces are within 5 years."
     if error >= to_beat:
