@@ -10,7 +10,8 @@ Every object has these fields; what else it has depends on its event:
     message      nothing else: most of what is said, and whatever else is printed
     setup        parts (faces in each), to_beat (the figure of one answer for everybody, in each part), parameters,
                  threads, folder
-    epoch        the epoch's row of history.csv, epochs (how many there will be), best (whether none was better)
+    epoch        the epoch's row of history.csv, epochs (how many there will be), best (whether none of
+                 its image size was better)
     result       folder, data, trained_on, part, and the figures of metrics.json
     prediction   picture (its path), face (its number), x, y, width, height (its place in pixels), and what the network
                  tells of it: age_years, gender and gender_probability, ...
