@@ -216,6 +216,19 @@ def test_other_faces_are_refused(command, photos):
     assert outcome.out[-1].endswith("data: UTKFace")
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [{"network": None}, {"optimizer": {"state": {"a": 1}}}, {"loader": []}, {"epoch": "x"}, {"so_far": {"seconds": 0}}],
+)
+def test_a_state_that_does_not_fit_is_told_in_one_line(command, interrupted, damage):
+    checkpoints = Checkpoints(interrupted)
+    state, _ = checkpoints.latest()
+    checkpoints.write({**state, **damage})
+    outcome = command("--resume", "run")
+    assert (outcome.status, len(outcome.err)) == (2, 1)
+    assert "the run's checkpoint was written by another version: " in outcome.err[0]
+
+
 def test_a_finished_run_has_no_checkpoints_and_nothing_to_resume(command):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Checkpoints, "remove", REMOVE)

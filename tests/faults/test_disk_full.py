@@ -16,7 +16,7 @@ import tinygrad_cnn as tg
 from experiments.age import fit
 from experiments.utkface_age import main
 from models.age_cnn import AgeCNN
-from tests.runs import assert_same_end
+from tests.runs import assert_same_end, leave_out_pictures
 from tinygrad_cnn import files
 from tinygrad_cnn.train import AgeModel, Checkpoints, Regression
 
@@ -94,8 +94,7 @@ def disk(monkeypatch):
 def command(tmp_path, monkeypatch, capsys, photos):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TINYGRAD_CNN_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("shutil.which", lambda name: None)
-    monkeypatch.setattr("tinygrad_cnn.train.RunFolder.write_figure", lambda run, name, _: run.write(name, b"picture"))
+    leave_out_pictures(monkeypatch.setattr)
 
     def run(*arguments):
         try:
@@ -127,8 +126,8 @@ def written(folder):
 
 
 def test_at_any_moment_of_a_run(command, disk, photos, monkeypatch):
-    """The short form: every 29th of all the moments at which something is written."""
-    fill_at_moments(command, disk, photos, monkeypatch, 29)
+    """The short form: every 31st of all the moments at which something is written."""
+    fill_at_moments(command, disk, photos, monkeypatch, 31)
 
 
 @pytest.mark.long
@@ -141,7 +140,7 @@ def fill_at_moments(command, disk, photos, monkeypatch, stride):
     monkeypatch.setattr(Checkpoints, "remove", lambda self: None)  # to be compared
     options = ["--data-dir", str(photos), *FEWEST]
     assert command(*options, "--out", "whole")[0] == 0
-    last = disk.asked
+    last = disk.asked - 1  # the very last is a sync of the folder, which not every file system can: it may fail
     for moment in range(last - stride, -1, -stride):
         shutil.rmtree("cache")
         disk.fill_after(moment)
@@ -159,7 +158,7 @@ def fill_at_moments(command, disk, photos, monkeypatch, stride):
         assert_same_end("run", "whole")
         assert written("run") == written("whole")
         shutil.rmtree("run")
-    print(f"{last} moments, of which every {stride}. was tried")
+    print(f"{last} moments, one in {stride} tried")
 
 
 @pytest.mark.parametrize("why", [errno.EROFS, errno.EIO, errno.EDQUOT, errno.EACCES])

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from experiments.utkface_age import main
-from tests.runs import assert_same_end
+from tests.runs import assert_same_end, leave_out_pictures
 
 LONG = ["--image-size", 16, "--epochs", 500, "--batch-size", 8, "--threads", 2, "--lr", "1e-4"]
 FEW = ["--image-size", 16, "--epochs", 2, "--batch-size", 8, "--threads", 1, "--checkpoint-every", 3]
@@ -82,8 +82,7 @@ def test_a_terminal_that_is_closed_ends_it_as_a_kill_does(start, whole, photos, 
 def test_in_another_thread_no_handler_is_set_and_nothing_is_raised(photos, tmp_path, monkeypatch, capsys):
     """As in a notebook's worker, or a server's."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("shutil.which", lambda name: None)
-    monkeypatch.setattr("tinygrad_cnn.train.RunFolder.write_figure", lambda run, name, _: run.write(name, b"picture"))
+    leave_out_pictures(monkeypatch.setattr)
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     statuses, options = [], ["--data-dir", photos, *FEW, "--cache-dir", "cache", "--out", "run"]
     thread = threading.Thread(target=lambda: statuses.append(main([str(option) for option in options])))
