@@ -7,6 +7,7 @@ two to the file `doing` for each part of its work: when it began, and when it wa
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
 import json
@@ -102,7 +103,8 @@ def killer(number: int, seconds: float) -> Callable[[], object]:
         os.close(writing)
         if os.read(reading, 1):  # nothing, where the run has ended before
             time.sleep(seconds)
-            os.kill(victim, number)
+            with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+                os.kill(victim, number)
         os._exit(0)
     os.close(reading)
     return lambda: os.write(writing, b"!")

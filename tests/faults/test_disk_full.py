@@ -126,8 +126,8 @@ def written(folder):
 
 
 def test_at_any_moment_of_a_run(command, disk, photos, monkeypatch):
-    """The short form: every 31st of all the moments at which something is written."""
-    fill_at_moments(command, disk, photos, monkeypatch, 31)
+    """The short form: every 13th of all the moments at which something is written."""
+    fill_at_moments(command, disk, photos, monkeypatch, 13)
 
 
 @pytest.mark.long
