@@ -72,7 +72,7 @@ class Module:
     _forward_pre_hooks: Mapping[int, ForwardPreHook] = NO_HOOKS
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """What the module computes: a subclass writes its own, or NotImplementedError; callers use `module(x)`."""
+        """What the module computes. A subclass writes its own (else NotImplementedError); callers use `module(x)`."""
         raise NotImplementedError(f"{type(self).__name__} has no forward method: define forward(self, x)")
 
     def __setattr__(self, name: str, value: Any) -> None:
