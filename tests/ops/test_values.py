@@ -226,6 +226,13 @@ def test_reductions_of_nothing() -> None:
     assert nothing.amax(0).shape == (0,)
 
 
+def test_reductions_of_everything_may_keep_the_axes() -> None:
+    x = Tensor([[1.0, 2.0], [3.0, 4.0]])
+    for operation, result in {"sum": 10.0, "mean": 2.5, "prod": 24.0, "amax": 4.0, "amin": 1.0, "argmax": 3}.items():
+        assert getattr(x, operation)(keepdim=True).tolist() == [[result]], operation
+        assert getattr(x, operation)().tolist() == result, operation
+
+
 def test_the_first_of_equal_extremes_is_found() -> None:
     x = Tensor([[1.0, 3.0, 3.0], [2.0, 2.0, 0.0]])
     assert x.argmax(1).tolist() == [1, 0]
