@@ -178,8 +178,9 @@ def test_a_product_is_shared_in_bands_if_it_is_large(
     a: tuple[int, ...], b: tuple[int, ...], pieces: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counts = pieces_of(monkeypatch, MATMUL)
-    matmul(np.ones(a, np.float32), np.ones(b, np.float32))
+    out = matmul(np.ones(a, np.float32), np.ones(b, np.float32))
     assert counts == pieces
+    assert (out == a[-1]).all()
     matmul(np.ones(a, np.int32), np.ones(b, np.int32))
     assert counts == pieces, "BLAS has no products of integers"
 

@@ -6,7 +6,7 @@ import itertools
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +52,10 @@ class Trace:
 class Tests:
     """Which tests run which lines, as `Trace` saved it in several files."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, paths: Iterable[Path]) -> None:
         self.seconds: dict[str, float] = {}
         self.of_lines: dict[tuple[str, int], list[str]] = {}
-        for path in folder.glob("lines*.json"):
+        for path in paths:
             saved = json.loads(path.read_text())
             self.seconds |= saved["seconds"]
             names = list(saved["seconds"])

@@ -193,7 +193,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--count", type=int, default=1000, help="of the mutants in their drawn order (default: 1000)")
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--again", action="store_true", help="try new tests on the mutants that passed all before")
+    parser.add_argument("--again", action="store_true", help="try tests that are new on the mutants that passed")
     parser.add_argument("--out", type=Path, default=Path("build/mutants"))
     arguments = parser.parse_args(argv)
     os.chdir(ROOT)
@@ -202,19 +202,19 @@ def main(argv: list[str] | None = None) -> None:
     files = sorted(path for pattern in MUTATED for path in Path().glob(pattern))
     for name in SLOW_IMPORTS:
         importlib.import_module(name)
-    n = arguments.processes
-    if arguments.again or not any(out.glob("lines*.json")):
-        known, first = set(Tests(out).seconds), len(list(out.glob("lines*.json")))
-        to = [out / f"lines{first + i}.json" for i in range(n)]
-        at_once(n, lambda i: print(fork(trace, files, known, slice(i, None, n), to[i], seconds=3600)))
-    tests = Tests(out)
+    n, traces = arguments.processes, sorted(out.glob("lines*.json"))
+    if arguments.again or not traces:
+        known, first = set(Tests(traces).seconds), len(traces)
+        traces = [out / f"lines{first + i}.json" for i in range(n)]
+        at_once(n, lambda i: print(fork(trace, files, known, slice(i, None, n), traces[i], seconds=3600)))
+    tests = Tests(traces)
     if not (out / "drawn.json").exists():
         (out / "drawn.json").write_text(json.dumps(drawn(files)))
     sample = [Mutant(*fields) for fields in json.loads((out / "drawn.json").read_text())[: arguments.count]]
-    new = {None, "passed"} if arguments.again else {None}
-    for way, kinds in ((by_import, {ON_IMPORT}), (in_functions, new), (by_import, {ON_IMPORT})):
+    due_kind = "passed" if arguments.again else None
+    for way, kind in ((by_import, ON_IMPORT), (in_functions, due_kind), (by_import, ON_IMPORT)):
         done = outcomes(out / "results.jsonl")
-        due = [mutant for mutant in sample if done.get(mutant, {}).get("outcome") in kinds]
+        due = [mutant for mutant in sample if done.get(mutant, {}).get("outcome") == kind]
         if due:
             at_once(1, lambda _, way=way, due=due: way(due, tests, recorder(out / "results.jsonl"), n))
 
