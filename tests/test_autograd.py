@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -308,6 +309,18 @@ def test_the_callers_gradient_is_neither_kept_nor_changed() -> None:
     assert gradient(x) == [3.0, 3.0]
     given.data[0] = 99.0
     assert gradient(x) == [3.0, 3.0]
+
+
+@pytest.mark.parametrize("view", [lambda x: x.reshape(6), lambda x: x.T, lambda x: x[None]])
+def test_a_gradient_that_came_as_a_view_gets_memory_of_its_own_in_c_order(view: Callable[[Tensor], Tensor]) -> None:
+    x = Tensor(np.zeros((2, 3)), requires_grad=True)
+    y = view(x)
+    given = tg.from_numpy(np.arange(6.0).reshape(y.shape))
+    y.backward(given)
+    assert x.grad is not None
+    assert not np.shares_memory(x.grad.data, given.data)
+    assert x.grad.data.flags.c_contiguous
+    np.testing.assert_array_equal(view(x.grad).data, given.data)
 
 
 def test_a_gradient_does_not_change_when_another_part_of_the_graph_adds_to_its_own() -> None:

@@ -58,3 +58,6 @@ def test_operands_may_lie_in_any_order_in_memory(a: tuple[int, ...], b: tuple[in
 def test_operands_of_two_dtypes_meet_in_the_wider() -> None:
     assert matmul(np.ones((2, 2), np.float32), np.ones((2, 2))).dtype == np.float64
     assert matmul(np.ones((2, 2), np.int32), np.ones((2, 2), np.int64)).dtype == np.int64
+    large = matmul(np.ones((128, 64), np.float32), np.full((64, 128), 0.1))
+    assert large.dtype == np.float64
+    np.testing.assert_allclose(large, 6.4, rtol=1e-14)
