@@ -17,9 +17,11 @@ A test that can't fail is worth nothing, so faults are put into the engine on pu
 `<=`, 1 becomes 2, a loop meets no element, a decorator is gone. Some test should fail for each. It is done for
 `autograd.py`, `ops/` and `kernels/`, with the operators of [cosmic-ray](https://cosmic-ray.readthedocs.io):
 
-    pip install -e ".[mutation]"
-    python -m tests.mutation.run --count {drawn}
-    python -m tests.mutation.page
+```sh
+pip install -e ".[mutation]"
+python -m tests.mutation.run --count {drawn}
+python -m tests.mutation.page # writes this page
+```
 
 Of {places:,} places where an operator of cosmic-ray fits, {drawn:,} are drawn at random (seed {seed}), and for each one
 of its mutants. {none:,} of these say what was said before (in a type hint), are no Python, or compile with a warning.
@@ -73,7 +75,8 @@ def lines(passed: list[dict[str, Any]], reasons: dict[str, dict[str, str]]) -> I
         yield f"\n**{file}**\n"
         for x in sorted((x for x in passed if x["file"] == file), key=lambda x: x["line"]):
             why = reasons.get(file, {}).get(key(x), "a gap.")
-            yield f"- `{x['before']}`<br>`{x['after']}`<br>{why}"
+            after = f"`{x['after']}`" if x["after"] else "gone"
+            yield f"- `{x['before']}`<br>{after}<br>{why}"
 
 
 def key(result: dict[str, Any]) -> str:

@@ -238,9 +238,8 @@ def at_once(processes: int, function: Callable[[int], Any]) -> None:
 
 def recorder(path: Path) -> Callable[..., None]:
     def record(mutant: Mutant, text: str | None, outcome: str, tests: int = 0) -> None:
-        source = Path(mutant.file).read_text()
-        pairs = zip(source.splitlines(), (text or source).splitlines(), strict=False)
-        before, after = next(((a.strip(), b.strip()) for a, b in pairs if a != b), ("", ""))
+        mutated = text if text and "RemoveDecorator" not in mutant.operator else "\n" * mutant.line
+        before, after = (x.splitlines()[mutant.line - 1].strip() for x in (Path(mutant.file).read_text(), mutated))
         result = mutant._asdict() | {"before": before, "after": after, "outcome": outcome, "tests": tests}
         with open(path, "a") as file:
             file.write(json.dumps(result) + "\n")
