@@ -228,9 +228,12 @@ def test_reductions_of_nothing() -> None:
 
 def test_reductions_of_everything_may_keep_the_axes() -> None:
     x = Tensor([[1.0, 2.0], [3.0, 4.0]])
-    for operation, result in {"sum": 10.0, "mean": 2.5, "prod": 24.0, "amax": 4.0, "amin": 1.0, "argmax": 3}.items():
+    results = {"sum": 10.0, "mean": 2.5, "prod": 24.0, "amax": 4.0, "amin": 1.0, "argmax": 3, "argmin": 0}
+    for operation, result in (results | {"all": True, "any": True}).items():
         assert getattr(x, operation)(keepdim=True).tolist() == [[result]], operation
         assert getattr(x, operation)().tolist() == result, operation
+        assert getattr(x, operation)(0).shape == (2,), operation
+    assert x.max(0).values.shape == x.min(0).indices.shape == x.var(0).shape == x.logsumexp(0).shape == (2,)
 
 
 def test_the_first_of_equal_extremes_is_found() -> None:
