@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ import tinygrad_cnn as tg
 from tests.kernels import reference
 from tests.kernels.geometries import poolings, whole
 from tinygrad_cnn import kernels
-from tinygrad_cnn.kernels import Windows
+from tinygrad_cnn.kernels import Windows, max_pool
 
 
 def places(x: np.ndarray, wins: np.ndarray, windows: Windows) -> np.ndarray:
@@ -176,3 +178,24 @@ def test_zero_and_minus_zero_tie(windows: Windows) -> None:
     _, wins = kernels.max_windows(x, windows)
     x[0, 0, ::2, ::2] = -0.0
     np.testing.assert_array_equal(places(x, kernels.max_windows(x, windows)[1], windows), places(x, wins, windows))
+
+
+@pytest.mark.parametrize(
+    ("changes", "size", "dtype", "expected"),
+    [
+        ({}, (6, 8), np.float32, True),
+        ({}, (7, 8), np.float32, False),
+        ({}, (6, 9), np.float32, False),
+        ({}, (6, 8), np.float64, False),
+        ({"kernel": (2, 3)}, (6, 8), np.float32, False),
+        ({"stride": (1, 2)}, (6, 8), np.float32, False),
+        ({"dilation": (1, 2)}, (6, 8), np.float32, False),
+        ({"padding": (0, 1)}, (6, 8), np.float32, False),
+    ],
+)
+def test_the_fast_way_is_for_2x2_windows_side_by_side_that_fill_a_float32_image(
+    changes: dict[str, tuple[int, int]], size: tuple[int, int], dtype: type, expected: bool
+) -> None:
+    windows = Windows((2, 2), (2, 2), (0, 0), (1, 1), (3, 4))._replace(**changes)
+    is_little = sys.byteorder == "little"
+    assert max_pool._are_pairs(windows, size, np.dtype(dtype)) == (expected and is_little)
