@@ -300,3 +300,9 @@ def test_where_takes_no_notice_of_the_other_branch() -> None:
 
 def test_a_transposed_convolution_may_end_in_a_single_place() -> None:
     assert F.conv_transpose2d(Tensor([[[[3.0]]]]), Tensor([[[[2.0]]]])).tolist() == [[[[6.0]]]]
+
+
+def test_a_bias_of_a_wider_type_widens_the_result() -> None:
+    out = F.linear(Tensor([[1.0, 2.0]]), Tensor([[3.0, 4.0]]), Tensor(np.array([0.1])))
+    assert out.dtype == np.float64
+    assert out.item() == 11.1
