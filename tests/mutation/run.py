@@ -64,7 +64,7 @@ def fork(function: Callable[..., Any], *arguments: Any, seconds: float) -> str:
         finally:
             os._exit(0)
     os.close(write)
-    due = time.monotonic() + 20 * seconds
+    due = time.monotonic() + 5 * seconds
     while not (ended := os.waitpid(child, os.WNOHANG)[0]) and time.monotonic() < due:
         time.sleep(0.005)
     with suppress(ProcessLookupError):
