@@ -195,3 +195,17 @@ def test_a_broadcast_gradient_has_the_same_sums_on_any_number_of_threads() -> No
         tg.set_num_threads(threads)
         sums.add(kernels.sum_channels(g).tobytes())
     assert len(sums) == 1
+
+
+@pytest.mark.parametrize(("kernel", "stride", "size"), [(4, 2, 9), (5, 3, 13), (2, 4, 9), (6, 4, 17)])
+def test_places_that_no_window_reaches_get_no_gradient(kernel: int, stride: int, size: int) -> None:
+    """Where strides leave lines over, some of the taps end before the others."""
+    geometry = Geometry(stride=(stride, stride))
+    x, w = whole((1, 1, size, size), np.dtype(np.float64), 0), whole((1, 1, kernel, kernel), np.dtype(np.float64), 1)
+    out = kernels.conv2d(x, w, geometry)
+    g = whole(out.shape, np.dtype(np.float64), 2)
+    in_x = kernels.conv2d_input(g, w, geometry, (size, size))
+    assert np.vdot(x, in_x) == np.vdot(out, g)
+    reached = stride * (out.shape[2] - 1) + kernel
+    assert not in_x[..., reached:, :].any()
+    assert not in_x[..., reached:].any()
