@@ -80,8 +80,8 @@ def test_the_page_counts_what_was_found_and_gives_a_reason_for_what_was_not() ->
     equal = found | {"line": 2, "before": "x < 9", "after": "x <= 9", "outcome": "passed"}
     gap = found | {"file": "b.py", "outcome": "passed"}
     hint = found | {"before": "", "after": "", "outcome": "no mutant"}
-    text = page.page([found, equal, gap, hint], {"a.py": {"x < 9 → x <= 9": "9 never comes."}}, places=5)
-    assert "Of the other 3, the tests find 1: 33.3%." in text
+    text = page.page([found, equal, gap, hint], {"a.py": {"x < 9 → x <= 9": "9 never comes."}}, places=5, since=1)
+    assert "Of the other 3, the tests found 0 (0.0%) at first, and now find 1\n(33.3%):" in text
     assert "| a.py | 2 | 1 | 1 |\n| b.py | 1 | 0 | 1 |\n| all | 3 | 1 | 2 |" in text
     assert "1 change no result, and 1 are gaps" in text
     assert "- `x < 9`<br>`x <= 9`<br>9 never comes." in text
