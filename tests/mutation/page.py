@@ -26,8 +26,8 @@ python -m tests.mutation.page # writes this page
 Of {places:,} places where an operator of cosmic-ray fits, {drawn:,} are drawn at random (seed {seed}), and for each one
 of its mutants. {none:,} of these say what was said before (in a type hint), are no Python, or compile with a warning.
 **Of the other {tried:,}, the tests found {first:,} ({first_share:.1%}) at first, and now find {killed:,}
-({share:.1%}):** tests were added where these mutants showed that some were missing. The first figure is what to expect of mutants that
-nobody has looked at. A change of a file changes the draw.
+({share:.1%}):** tests were added where these mutants showed that some were missing. The first figure is what to expect
+of mutants that nobody has looked at. A change of a file changes the draw.
 
 | file | mutants | found | not found |
 | --- | ---: | ---: | ---: |
