@@ -333,10 +333,7 @@ def _seed(output: Tensor, gradient: Tensor | np.ndarray | None, position: str) -
 
 
 def backward(
-    output: Tensor,
-    gradient: Tensor | np.ndarray | None = None,
-    retain_graph: bool | None = None,
-    create_graph: bool = False,
+    output: Tensor, gradient: Tensor | np.ndarray | None, retain_graph: bool | None, create_graph: bool
 ) -> None:
     """Add d output / d leaf to `.grad` of every leaf below `output`; see `Tensor.backward`."""
     roots = [_seed(output, gradient, "backward: the tensor")]
