@@ -83,5 +83,5 @@ def test_the_page_counts_what_was_found_and_gives_a_reason_for_what_was_not() ->
     text = page.page([found, equal, gap, hint], {"a.py": {"x < 9 → x <= 9": "9 never comes."}}, places=5, since=1)
     assert "Of the other 3, the tests found 0 (0.0%) at first, and now find 1\n(33.3%):" in text
     assert "| a.py | 2 | 1 | 1 |\n| b.py | 1 | 0 | 1 |\n| all | 3 | 1 | 2 |" in text
-    assert "1 change no result, and 1 are gaps" in text
+    assert "1 of them are gaps." in text
     assert "- `x < 9`<br>`x <= 9`<br>9 never comes." in text
