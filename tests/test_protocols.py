@@ -108,6 +108,16 @@ def test_memory_that_is_read_backwards_which_ends_a_process_with_torch_is_not_gi
     assert torch.from_dlpack(backwards.contiguous()).tolist() == [3.0, 2.0, 1.0]
 
 
+@pytest.mark.skipif(np.lib.NumpyVersion(np.__version__) < "2.1.0", reason="copy= is new in NumPy 2.1")
+def test_a_copy_by_dlpack_may_be_of_any_memory() -> None:
+    x = Tensor([1.0, 2.0], requires_grad=True)
+    y = x * x
+    copy = np.from_dlpack(x.detach(), copy=True)  # type: ignore[arg-type]
+    assert copy.tolist() == [1.0, 2.0]
+    assert not np.shares_memory(copy, x.data)
+    assert np.from_dlpack(y.detach()[::-1], copy=True).tolist() == [4.0, 1.0]  # type: ignore[arg-type]
+
+
 def test_from_numpy_shares_the_memory_of_subclasses_too() -> None:
     matrix = np.ones((2, 2)).view(np.matrix)
     x = tg.from_numpy(matrix)
