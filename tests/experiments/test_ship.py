@@ -20,7 +20,7 @@ def root(tmp_path, trained):
     """A project whose run says that it was trained on photographs, and measured on validation faces."""
     run = tmp_path / "run"
     run.mkdir()
-    for name in ("config.json", "history.csv", "metrics.json"):
+    for name in ("config.json", "history.csv", "metrics.json", "predictions.csv"):
         (run / name).write_text((trained[0] / name).read_text().replace("synthetic faces", "UTKFace"))
     metrics = json.loads((run / "metrics.json").read_text())
     metrics |= {"part": "val", "mae_years_by_race": {"Other": {"faces": 3, "mae_years": 7.25}}}
@@ -51,6 +51,13 @@ def test_the_card_holds_the_figures_the_command_and_the_probes(root):
     seen = seen_in_probes(load_age_model(root / "models/weights/age_cnn_utkface.safetensors", MODELS))
     assert all(f"| {name} | {age:.4f} |" in card for name, age in seen.items())
     assert "{" not in card
+
+
+def test_the_card_says_by_how_much_each_decade_is_made_older_or_younger(root):
+    rows = ["file,true_years,predicted_years", "a,3,4.5", "b,5,6", "c,95,80", "d,99,90"]
+    (root / "experiments/records/cnn/predictions.csv").write_text("\n".join(rows) + "\n")
+    assert main([str(root / "run"), "cnn"], root) == 0
+    assert "| lean | +1.25 | -12.00 |" in (root / "models/weights/age_cnn_utkface.md").read_text()
 
 
 def test_kernels_are_halved_and_all_else_is_kept():
