@@ -157,6 +157,7 @@ REFUSED: dict[str, tuple[Callable[[Tensor], Any], str]] = {
     "at, with an array": (lambda t: np.add.at(np.ones(2), 0, t), r"np\.add\.at"),
     "reduceat": (lambda t: np.add.reduceat(t, [0]), r"np\.add\.reduceat .* slices"),
     "a matrix norm": (lambda t: np.linalg.norm(t, 2), r"np\.linalg\.norm: ord=2 has no rule"),
+    "a nuclear norm": (lambda t: np.linalg.norm(t, "nuc"), r"np\.linalg\.norm: ord='nuc' has no rule"),
     "a mode of pad": (lambda t: np.pad(t, 1, "mean"), r"np\.pad: mode 'mean' has no rule"),
     "objects": (lambda t: np.array([1, None]) * t, "multiply|mul: expected numbers .*, got object from ndarray"),
     "texts": (lambda t: np.array(["a", "b"]) + t, "got <U1 from ndarray"),
