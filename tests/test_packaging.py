@@ -63,7 +63,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(built):
 
 def test_the_wheel_is_small(built):
     """About 200 kB of code, 85 of docstrings and comments, 40 of names, places and what the README says."""
-    assert wheel_in(built).stat().st_size < 350_000
+    assert wheel_in(built).stat().st_size < 360_000
 
 
 def test_the_source_distribution_holds_the_package_and_what_builds_it(built):

@@ -101,11 +101,11 @@ def _having(*names: str) -> Conversion:
     return same
 
 
-def _several(conversion: Conversion, *holders: type) -> Conversion:
+def _several(conversion: Conversion) -> Conversion:
     """A tuple of what is converted one by one."""
 
     def convert(value: Any) -> Any:
-        return tuple(map(conversion, _only(tuple, list, *holders)(value)))
+        return tuple(map(conversion, _only(tuple, list)(value)))
 
     BY_CONTENT.add(convert)
     return convert
@@ -153,8 +153,7 @@ KINDS: dict[str, tuple[Conversion, str]] = {
     "tuple[Head, ...]": (_several(HEAD), "a tuple of heads"),
     "Sequence[Transform]": (_several(_to_callable), "a list of functions"),
     **dict.fromkeys(("Sequence[float]", "tuple[float, ...]"), (_several(_to_float), "a tuple of numbers")),
-    "tuple[str, ...]": (_several(_only(str)), "a tuple of strings"),
-    "Sequence[str]": (_several(_only(str), str), "a tuple of strings"),  # a word is one of its letters
+    **dict.fromkeys(("Sequence[str]", "tuple[str, ...]"), (_several(_only(str)), "a tuple of strings")),
     **dict.fromkeys(("Pair", "tuple[int, int]"), PAIR),
     **dict.fromkeys(("tuple[int, ...]", "list[int]", "Sequence[int]"), INTS),
     **dict.fromkeys(("ArrayLike", "np.ndarray"), (_to_array, "an array of numbers")),

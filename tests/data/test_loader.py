@@ -291,10 +291,10 @@ def test_a_bad_option_is_refused(options, words):
 
 
 def test_what_is_no_dataset_is_refused_at_once():
-    with pytest.raises(TypeError, match=r"expected a Dataset, such as ArrayDataset, not list"):
+    with pytest.raises(TypeError, match=r"DataLoader: dataset must be a Dataset, got"):
         DataLoader([(np.zeros((3, 8, 8), np.float32), 1.0)])
 
 
 def test_a_transform_that_cannot_be_called_is_refused_at_once():
-    with pytest.raises(TypeError, match=r"must be a function .* such as augmentation\(\['flip'\]\), not 'flip'"):
+    with pytest.raises(TypeError, match="DataLoader: transform must be a function or None, got 'flip'"):
         DataLoader(faces(), transform="flip")

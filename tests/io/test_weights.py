@@ -144,7 +144,7 @@ def test_a_name_that_the_format_keeps_for_itself_is_refused(tmp_path: Path) -> N
 def test_metadata_that_is_not_text_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="strings to strings, not 'epoch' to 3"):
         weights.save({}, tmp_path / "w", metadata={"epoch": 3})
-    with pytest.raises(TypeError, match="save: metadata maps strings to strings, got list"):
+    with pytest.raises(TypeError, match="save: metadata must be a dict or None, got"):
         weights.save({}, tmp_path / "w", metadata=[("epoch", "3")])
 
 

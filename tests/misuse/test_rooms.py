@@ -33,6 +33,7 @@ PROMISED = {
     r"get_submodule.*AttributeError": "as in Torch",
     r"load_head.*KeyError": "it says what the metadata lacks",
     r"(Pass|Stopping).*load_state_dict.*KeyError": "it says what the state lacks",
+    r"^tg.draw\(net": "the model's own error",
     r"UnknownLayer": "it names the layers that there are",
     r"INT64.*RuntimeError\('numpy": "a class can be called; its own error is told",
     r"gradcheck.*AssertionError": "the gradients do not agree",

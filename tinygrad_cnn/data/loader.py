@@ -52,13 +52,6 @@ class DataLoader:
         transform: Transform | None = None,
         prefetch: int = 2,
     ) -> None:
-        if not isinstance(dataset, Dataset):
-            raise TypeError(f"DataLoader: expected a Dataset, such as ArrayDataset, not {type(dataset).__name__}")
-        if not (transform is None or callable(transform)):
-            raise TypeError(
-                "DataLoader: transform must be a function of a batch and a generator, such as augmentation(['flip']), "
-                f"not {transform!r:.80}"
-            )
         for name, value, least in (
             ("batch_size", batch_size, 1),
             ("seed", seed, 0),

@@ -369,8 +369,6 @@ def augmentation(names: Sequence[str] = AUGMENTATIONS) -> Compose:
     >>> augmentation(["flip", "shift"])
     Compose([RandomAffine(flip=0.5, shift=0.05, rotate=0.0, scale=0.0)])
     """
-    if isinstance(names, str):
-        raise TypeError(f"augmentation: expected a list of names, such as [{names!r}], not {names!r}")
     unknown = [name for name in names if name not in AUGMENTATIONS]
     if unknown:
         raise ValueError(f"augmentation: no change is called {unknown[0]!r}; there are {', '.join(AUGMENTATIONS)}")

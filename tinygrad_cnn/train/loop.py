@@ -182,6 +182,7 @@ def evaluate(model: Module, loader: DataLoader, head: Head, title: str = "evalua
         return _go_through(loader, look, result, title)
 
 
+@checked
 def flip_average(function: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
     """The mean of what `function`, such as a Module, gives for pictures `(..., H, W)` and for their mirror images.
 

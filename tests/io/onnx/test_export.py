@@ -198,7 +198,7 @@ class Returns(nn.Module):
 
 
 MISTAKES = {
-    "no module": (lambda path: tg.export_onnx(abs, tg.ones(1), path), TypeError, "expected a Module, got builtin"),
+    "no module": (lambda path: tg.export_onnx(abs, tg.ones(1), path), TypeError, "model must be a Module, got"),
     "no tensor": (lambda path: tg.export_onnx(nn.ReLU(), 3.0, path), TypeError, "'x' should be a Tensor or an array"),
     "no examples": (lambda path: tg.export_onnx(nn.ReLU(), (), path), ValueError, "of no example"),
     "an empty batch": (lambda path: tg.export_onnx(nn.ReLU(), tg.ones(0, 3), path), ValueError, "at least 1; got"),

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...arguments import checked
 from ...nn import Module
 from ...tensor import Tensor
 from . import files
@@ -27,7 +26,6 @@ __all__ = ["draw", "svg"]
 TALL = 120  # boxes
 
 
-@checked
 def draw(
     output: Callable[..., Any] | Sequence[Tensor] | Tensor,
     *inputs: Any,
@@ -114,7 +112,7 @@ def draw(
 
 def _check(model: Any, title: Any, depth: Any, color_by: Any, theme: Any) -> None:
     """ValueError or TypeError for an option that is none."""
-    if color_by is not None and color_by not in [*MEASURES]:
+    if color_by is not None and not (isinstance(color_by, str) and color_by in MEASURES):
         raise ValueError(f"draw: color_by should be one of {', '.join(map(repr, MEASURES))}, got {color_by!r}")
     if theme not in ("auto", "light", "dark"):
         raise ValueError(f"draw: theme should be 'auto', 'light' or 'dark', got {theme!r}")
