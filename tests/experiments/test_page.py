@@ -167,7 +167,7 @@ def test_a_run_that_fails_leaves_a_page_that_says_why(command):
     text = Path("run/report.html").read_text(encoding="utf-8")
     assert outcome.status == 1
     assert state(text) == ["stopped"]
-    assert re.search(r"after 0 of 3 epochs: .*try a lower learning rate", text)
+    assert re.search(r"after 0 of 3 epochs: .*Try: a lower learning rate", text)
     assert 'http-equiv="refresh"' not in text
 
 

@@ -193,5 +193,6 @@ if __name__ == "__main__":
     for name in ("cv2", "tqdm", "safetensors.numpy", "tinygrad_cnn.viz.plots", "tinygrad_cnn.viz.report"):
         importlib.import_module(name)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # tests run by nohup would hand on that they ignore it
     print("ready", flush=True)
     serve()
