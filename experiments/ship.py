@@ -58,8 +58,9 @@ Configuration, history and metrics: [{record}](../../experiments/records/{record
 ## What it gets wrong
 
 On the {faces:,} validation faces, which also chose the epoch: mean absolute error **{mae:.2f} years**, root mean square
-{rmse:.2f} years, {close:.0%} within 5 years. The median age for everybody is off by {median:.2f} years. These are figures
-of the weights before they were stored as float16, and no face was held back in this run: they flatter a little.
+{rmse:.2f} years, {close:.0%} within 5 years. The median age for everybody is off by {median:.2f} years.
+These are figures of the weights before they were stored as float16, and no face was held back in this run: they
+flatter a little.
 
 {tables}
 
