@@ -6,6 +6,7 @@ hundreds of thousands. What these found stands as a case of its own in the tests
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import resource
@@ -62,9 +63,6 @@ def survey(
     outcomes: dict[str, int] = {}
     for number in range(count):
         write(np.random.default_rng((2026, number)))
-        traced = memory is not None and number < TRACED
-        if traced:
-            tracemalloc.start()
         started = time.process_time()
         try:
             read()
@@ -74,12 +72,30 @@ def survey(
         except Exception as error:
             raise AssertionError(f"file {number}: an error that is not documented") from error
         finally:
-            seconds, (_, peak) = time.process_time() - started, tracemalloc.get_traced_memory()
-            tracemalloc.stop()
+            seconds = time.process_time() - started
         assert seconds < SECONDS, f"file {number} took {seconds:.1f} s"
-        assert not traced or peak <= memory() + CONSTANT, f"file {number} took {peak:,} bytes"
+        if memory is not None and number < TRACED:
+            allowed = memory() + CONSTANT
+            peak = peak_memory(read, errors)
+            if peak > allowed:
+                peak = min(peak, peak_memory(read, errors))
+            assert peak <= allowed, f"file {number} took {peak:,} bytes of memory, twice"
         outcomes[outcome] = outcomes.get(outcome, 0) + 1
     return outcomes
+
+
+def peak_memory(read: Callable[[], object], errors: tuple[type[Exception], ...]) -> int:
+    """Bytes that the process took while a file was read: also for what other threads and finalisers did meanwhile.
+
+    So a peak that is too high is the reader's only if it comes again.
+    """
+    tracemalloc.start()
+    try:
+        with contextlib.suppress(*errors):
+            read()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 def model_and_head(rng: np.random.Generator) -> AgeModel:
@@ -280,6 +296,27 @@ def test_what_is_wrong_is_read_or_refused(kind: str, count: int, tmp_path: Path)
     outcomes = FUZZERS[kind](tmp_path, count)
     assert kind == "cache" or outcomes["ValueError"] > count / 4
     assert outcomes["read"] > count / 50
+
+
+@pytest.mark.parametrize("before", [0, 1])  # of a file that is read: to see how long it takes, then to see its memory
+def test_memory_counts_that_is_taken_at_every_reading_of_a_file(before: int) -> None:
+    readings = 0
+
+    def survey_where_memory_is_taken(times: int) -> None:
+        nonlocal readings
+        readings = 0
+
+        def read() -> None:
+            nonlocal readings
+            readings += 1
+            if before < readings <= before + times:
+                np.zeros(2 * CONSTANT, np.uint8)
+
+        survey(read, lambda _: None, (), 1, lambda: 0)
+
+    survey_where_memory_is_taken(1)  # by another thread, say
+    with pytest.raises(AssertionError, match="file 0 took 524,.* bytes of memory, twice"):
+        survey_where_memory_is_taken(3)
 
 
 @pytest.mark.long

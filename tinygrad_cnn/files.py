@@ -114,7 +114,7 @@ os.register_at_fork(after_in_child=_let_go)  # a child shares the descriptor, an
 def _begin(path: Path) -> tuple[Path, BinaryIO]:
     """A new file beside `path`, with a lock on it."""
     while True:
-        temporary = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex}.tmp")
+        temporary = path.with_name(f".{path.name[:50]}.{uuid.uuid4().hex}.tmp")
         file = open(temporary, "xb", buffering=0)  # noqa: SIM115 - it is handed on
         with contextlib.suppress(OSError):
             fcntl.flock(file, fcntl.LOCK_EX)

@@ -43,6 +43,13 @@ def test_a_tiny_face_is_found(find):
     assert 16 < box.side < 32
 
 
+def test_a_face_in_a_scene_that_is_nearly_black_is_found(find):
+    image = scene((350, 60, 200)) // 16
+    assert image.max() < 16
+    (box,) = find(image)
+    assert about(box, 384, 119, 136)
+
+
 def test_a_large_photograph_is_searched_in_a_small_copy_and_boxes_are_in_its_own_pixels(find):
     image = cv2.resize(scene((350, 60, 200)), None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)
     (box,) = find(image)
@@ -126,6 +133,15 @@ def test_a_small_picture_is_enlarged_with_its_boxes():
     frame = np.argwhere((image == (255, 196, 0)).all(2))
     assert np.abs(frame.min(0) - 20).max() <= 1  # 4 pixels, five times as large, and half of the line
     assert np.abs(frame.max(0) - 219).max() <= 1
+
+
+def test_a_box_in_a_picture_that_is_too_narrow_for_a_text_moves_with_the_picture_to_the_middle():
+    photo = np.full((200, 30, 3), 128, np.uint8)  # 72 pixels wide when it is as high as it may be, with 84 on each side
+    image = with_boxes(photo, [(Box(5, 150, 20), "7 years")])
+    assert image.shape == (480, 240, 3)
+    frame = np.argwhere((image == (255, 196, 0)).all(2))
+    assert np.abs(frame.min(0) - (360, 84 + 12)).max() <= 1
+    assert np.abs(frame.max(0) - (407, 84 + 59)).max() <= 1
 
 
 def test_a_picture_without_a_face_says_so_below():

@@ -1,5 +1,6 @@
 """What the commands say to a program: every line is a JSON object with documented fields."""
 
+import io
 import json
 import os
 import sys
@@ -179,6 +180,26 @@ def test_whatever_else_is_printed_is_an_object_and_so_is_a_warning(capsys):
     assert json.loads(out.splitlines()[4])["mae_years"] is None
     assert json.loads(err)["level"] == "error"
     assert not isinstance(sys.stdout, JsonLines)
+
+
+def test_what_json_has_no_number_for_is_null_however_deep_it_stands(capsys):
+    def refused(name):
+        raise AssertionError(f"{name} is no JSON")
+
+    infinite, nan = float("inf"), float("nan")
+    with as_json():
+        say("result", event="result", high=infinite, low=-infinite, rows=[{"mae": nan}, (1.5, infinite)], count=2)
+    said = json.loads(capsys.readouterr().out, parse_constant=refused)
+    assert [said[name] for name in ("high", "low", "rows", "count")] == [None, None, [{"mae": None}, [1.5, None]], 2]
+
+
+def test_each_object_can_be_read_as_soon_as_it_is_said():
+    pipe = io.BytesIO()
+    stream = JsonLines(io.TextIOWrapper(pipe), "info")
+    stream.put("one", "message", {})
+    assert json.loads(pipe.getvalue())["message"] == "one"
+    stream.write("two\n")
+    assert json.loads(pipe.getvalue().splitlines()[1])["message"] == "two"
 
 
 def test_help_is_still_help(capsys):

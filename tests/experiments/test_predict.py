@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 from experiments.age import photo
+from experiments.age.faces import UserError
 from experiments.age.photo import pictures
 from experiments.age.tasks import AGE_GROUPS
-from experiments.age.weights import BEST_FIRST, default_weights
+from experiments.age.weights import BEST_FIRST, default_weights, load_model
 from models.age_cnn import AgeCNN
 from tests.data import zoo
 from tests.experiments.scenes import about, drawn_face, save, scene
@@ -102,6 +103,25 @@ def test_a_folder_or_a_pattern_gives_sorted_csv_and_json_on_demand(predict):
     assert [{name: str(value) for name, value in row.items()} for row in read] == rows
     assert predict("album/b.jpg", "--out", "ages.CSV").status == 0
     assert table(Path("ages.CSV").read_text().splitlines()) == rows[2:3]
+
+
+def test_pictures_come_by_their_names_in_whatever_order_the_disk_has_them(tmp_path, monkeypatch):
+    names = ["a.png", "b/1.png", "b/2.png", "c.png"]
+    for name in names:
+        save(tmp_path / name, scene(height=9, width=9))
+    scandir, paths = os.scandir, [str(tmp_path / name) for name in names]
+    for backwards in (False, True):
+
+        def listed(folder, backwards=backwards):
+            return sorted(scandir(folder), key=lambda entry: entry.name, reverse=backwards)
+
+        def matching(pattern, recursive, backwards=backwards):
+            return sorted(paths, reverse=backwards)
+
+        monkeypatch.setattr(photo.os, "scandir", listed)
+        monkeypatch.setattr(photo.glob, "glob", matching)
+        assert [str(path) for path, _ in pictures([str(tmp_path)])] == paths
+        assert [str(path) for path, _ in pictures([f"{tmp_path}/**/*.png"])] == paths
 
 
 def test_rows_come_as_pictures_are_read(predict, monkeypatch):
@@ -210,11 +230,13 @@ def test_what_is_not_there_is_named_and_the_rest_goes_on(predict):
 
 def test_names_of_any_letters_come_out_whole(predict):
     names = ["größe 顔.png", "two\nlines.png", 'a,b"c.png', os.fsdecode(b"\xff.png"), "x" * 200 + ".png", "[1].png"]
+    names.append("😀" * 62 + ".png")  # 252 of the 255 bytes that a name may have
     for name in names:
-        save(f"album/{name}", scene())
+        save(f"album/{name}", scene(height=90, width=90))
     rows = json.loads("\n".join(predict("album", "--format", "json", "--annotate", "a").out))
     assert sorted(row["file"] for row in rows) == sorted(f"album/{name}" for name in names)
     assert len(os.listdir("a")) == len(names)
+    assert f"0005-{60 * 'x'}.png" in os.listdir("a")
     assert predict("album", "--out", "names.csv").status == 0
     with open("names.csv", newline="", encoding="utf-8") as file:
         read = {row["file"] for row in csv.DictReader(file)}
@@ -251,6 +273,11 @@ def test_the_best_of_the_shipped_weights_is_the_default(tmp_path, command, train
     save("face.png", SyntheticFaces(1, 32, seed=9)[0][0])
     assert command("predict", "face.png", "--no-detect").status == 0
     assert command("explain", "face.png", "--no-detect", "--out", "why.png").status == 0
+
+
+def test_a_weights_file_that_is_not_there_is_the_users_mistake(tmp_path):
+    with pytest.raises(UserError, match=re.escape(str(tmp_path / "best.safetensors"))):
+        load_model(tmp_path / "best.safetensors")
 
 
 @pytest.mark.parametrize("words", [["predict"], ["explain"]])

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from experiments.utkface_age import main
+from tests.runs import draw_photos, leave_out_pictures
 from tinygrad_cnn import files
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,6 +43,46 @@ def test_only_what_a_dead_process_of_ours_left_is_swept_away(tmp_path):
         assert Path(file.name).exists()
         assert not (tmp_path / f".best.{32 * '0'}.tmp").exists()
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(others)
+
+
+def test_a_data_folder_of_wild_names_and_links_is_read_and_nothing_but_the_run_and_the_cache_is_written(
+    tmp_path, monkeypatch, capsys
+):
+    data, outside = tmp_path / "data", tmp_path / "outside"
+    folders = [data, outside, outside / "more", data / "..\n", data / "... " / "..\\..\\up"]
+    for folder in folders:
+        folder.mkdir(parents=True)
+    draw_photos(data, 60, 16)
+    photo = next(data.iterdir()).read_bytes()
+    names = ["..\n.jpg", "..\\..\\outside\\x.jpg", "\r\x1b[2J.jpg", "..%2f..%2fx.jpg", "~.jpg"]
+    for age, folder in enumerate(folders, 30):
+        for name in names:
+            (folder / f"{age}_{name}").write_bytes(photo)
+    (data / "40_0_0_1.jpg").symlink_to(outside / f"31_{names[0]}")
+    (data / "41_0_0_1.jpg").symlink_to("../outside/not there.jpg")
+    (data / "42_0_0_1.jpg").symlink_to(outside, target_is_directory=True)
+    (data / "to outside").symlink_to(outside, target_is_directory=True)
+    (data / "around").symlink_to("..", target_is_directory=True)
+    (data / f".x.{32 * '0'}.tmp").write_text("of somebody else")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TINYGRAD_CNN_CACHE", str(tmp_path / "cache"))
+    leave_out_pictures(monkeypatch.setattr)
+    before = places(tmp_path)
+    assert main(["--data-dir", "data", "--image-size", "16", "--epochs", "1", "--out", "run"]) == 0
+    after = places(tmp_path)
+    assert before.items() <= after.items()
+    assert {name.split("/")[0] for name in after.keys() - before.keys()} == {"run", "cache"}
+    assert "faces: 76 of UTKFace in data, 2 files skipped" in capsys.readouterr().out  # 15 of them have wild names
+
+
+def places(root):
+    """All that is below a folder, links not followed, with what a write to it would change."""
+    found = {}
+    for path in root.rglob("*"):
+        status = path.lstat()
+        content = path.read_bytes() if stat.S_ISREG(status.st_mode) else None
+        found[str(path.relative_to(root))] = status.st_mode, status.st_mtime_ns, status.st_ino, content
+    return found
 
 
 def test_where_the_file_system_knows_no_locks_files_are_still_whole(tmp_path, monkeypatch):

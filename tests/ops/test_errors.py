@@ -191,6 +191,8 @@ tg.stack([z(2), z(3)])
     ValueError: stack: expected tensors of one shape, got [(2,), (3,)]
 tg.stack([])
     ValueError: stack: expected tensors of one shape, got none
+tg.stack([z(2, 3), z(2, 3)], 4)
+    IndexError: stack: dim 4 is out of range [-3, 2] for shape (2, 3)
 z(5).split(0)
     ValueError: split: the size of a piece must be positive, got 0
 z(5).split([2, 2])

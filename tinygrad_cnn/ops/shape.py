@@ -89,8 +89,12 @@ def unsqueeze(x: Tensor, dim: int) -> Tensor:
     >>> tg.unsqueeze(tg.ones(3), 0).shape
     (1, 3)
     """
+    return _with_axis(x, dim, "unsqueeze")
+
+
+def _with_axis(x: Tensor, dim: int, name: str) -> Tensor:
     if not -x.ndim - 1 <= dim <= x.ndim:
-        raise IndexError(f"unsqueeze: dim {dim} is out of range [{-x.ndim - 1}, {x.ndim}] for shape {x.shape}")
+        raise IndexError(f"{name}: dim {dim} is out of range [{-x.ndim - 1}, {x.ndim}] for shape {x.shape}")
     dim %= x.ndim + 1
     return reshape_to(x, shape=(*x.shape[:dim], 1, *x.shape[dim:]))
 
@@ -246,7 +250,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 
 @checked
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """Tensors of one shape joined along a new axis. ValueError where shapes differ.
+    """Tensors of one shape joined along a new axis. ValueError where shapes differ, IndexError for a `dim` out of range.
 
     >>> import tinygrad_cnn as tg
     >>> tg.stack([tg.Tensor([1.0, 2.0]), tg.Tensor([3.0, 4.0])], dim=1)
@@ -256,7 +260,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     parts = [as_tensor(t, "stack") for t in tensors]
     if len({p.shape for p in parts}) != 1:
         raise ValueError(f"stack: expected tensors of one shape, got {[p.shape for p in parts] or 'none'}")
-    return cat([unsqueeze(p, dim) for p in parts], dim)
+    return cat([_with_axis(p, dim, "stack") for p in parts], dim)
 
 
 @checked
