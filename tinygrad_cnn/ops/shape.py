@@ -250,7 +250,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 
 @checked
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """Tensors of one shape joined along a new axis. ValueError where shapes differ, IndexError for a `dim` out of range.
+    """Tensors of one shape joined along a new axis. ValueError where shapes differ, IndexError for a wrong `dim`.
 
     >>> import tinygrad_cnn as tg
     >>> tg.stack([tg.Tensor([1.0, 2.0]), tg.Tensor([3.0, 4.0])], dim=1)
