@@ -24,6 +24,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where experiments/ is
 
 import tinygrad_cnn as tg
+from experiments.age.options import PICTURES, Parser
 from experiments.benchmark import report
 from experiments.benchmark.figures import Figure, figures
 from experiments.benchmark.harness import Race, run_race, worker
@@ -52,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if missing := sorted(package for package in packages if not is_installed(package)):
         print(f"not installed, so not among the contenders: {', '.join(missing)}")
     with tempfile.TemporaryDirectory() as folder:
-        if any(row.faces for row in rows):
+        if any(row.faces for row in rows) and is_installed("cv2"):
             from experiments.benchmark.age_job import fill_with_faces
 
             try:
@@ -83,17 +84,19 @@ def tell(
         for name, why in races[row.name].failures.items():
             print(f"{row.title}: {name} failed: {why}")
     print(f"Where the time of {PROFILED_STEPS} AgeCNN training steps of 32 images goes:", shares, sep="\n")
-    if found:
-        report.chart(found, report.about(about, options.rounds, options.seconds)).savefig(options.chart)
-        print(f"\nThe chart is in {options.chart}.")
     if options.json is not None:
         options.json.write_text(json.dumps(as_dict(options, about, rows, races, found, shares), indent=1) + "\n")
+    if found and not is_installed("matplotlib"):
+        print("\nThere is no chart, for matplotlib is not installed.")
+    elif found:
+        report.chart(found, report.about(about, options.rounds, options.seconds)).savefig(options.chart)
+        print(f"\nThe chart is in {options.chart}.")
     return 1 if any(race.failures for race in races.values()) else 0
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="bench.py", description=__doc__, allow_abbrev=False,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser = Parser(prog="bench.py", description=__doc__, allow_abbrev=False,
+                    formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     parser.add_argument("--rows", type=_pattern, default=re.compile(""), metavar="REGEX", help="only rows so named")
     parser.add_argument("--list", action="store_true", help="name these rows, and measure nothing")
     parser.add_argument("--rounds", type=_positive_int, metavar="N", help="turns of each contender (default: 10)")
@@ -106,9 +109,13 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.threads > tg.get_num_threads():
         parser.error(f"--threads: this process may use {tg.get_num_threads()} cores, so not {options.threads}")
-    for path in filter(None, (options.json, options.chart)):
+    for path in filter(None, (options.json, options.chart)):  # now, not after twenty minutes
         if not path.parent.is_dir():
             parser.error(f"{path}: there is no folder {path.parent}")
+        if path.is_dir():
+            parser.error(f"{path} is a folder; name a file")
+    if options.chart.suffix.lower() not in PICTURES:
+        parser.error(f"--chart: {options.chart} must end in one of {', '.join(PICTURES)}")
     options.rounds = options.rounds or (3 if options.quick else 10)
     options.seconds = 0.1 if options.quick else 0.5
     options.faces = QUICK_FACES if options.quick else FACES
@@ -180,4 +187,8 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("\nbench.py: interrupted", file=sys.stderr)
+        sys.exit(130)
