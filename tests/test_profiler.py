@@ -201,6 +201,19 @@ def test_the_trace_holds_every_run_at_its_time_and_in_its_thread(tmp_path):
     assert all(run["dur"] >= 1e6 * SLEEP for run in (first, second, last))
 
 
+def test_threads_that_follow_each_other_have_lines_of_their_own_in_the_trace(tmp_path):
+    with profile() as p:
+        for name in ("first", "second"):
+            thread = threading.Thread(target=lambda: tg.ones(2) * 2.0, name=name)
+            thread.start()
+            thread.join()
+    p.chrome_trace(tmp_path / "trace.json")
+    trace = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
+    threads = {event["tid"]: event["args"]["name"] for event in trace if event["ph"] == "M"}
+    assert [threads[event["tid"]] for event in trace if event["ph"] == "X"] == ["first", "second"]
+    assert max(threads) < 2**32, "ui.perfetto.dev reads no longer numbers"
+
+
 def test_a_profile_is_used_once():
     p = profile()
     with p:

@@ -95,7 +95,7 @@ class profile:  # noqa: N801 - a context manager reads like a function
 
     def _note(self, event: Event) -> None:
         start = time.perf_counter() - event.seconds
-        thread = threading.get_ident()
+        thread = threading.get_native_id()  # get_ident()'s go to the next thread, and are too long for a trace
         if thread not in self._threads:
             self._threads[thread] = threading.current_thread().name
         rule_of = None if event.rule_of is None else event.rule_of.primitive
