@@ -44,7 +44,8 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(run, "MUTATED", ["toy.py"])
     monkeypatch.setattr(run, "TESTS", ["check_toy.py"])
     monkeypatch.setattr(run, "SLOW_IMPORTS", [])
-    monkeypatch.setattr(run, "PATIENCE", 1)
+    monkeypatch.setattr(run, "PATIENCE", 2)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # half of what such a run takes
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
